@@ -1,0 +1,7 @@
+//go:build !unprotected
+
+package main
+
+import "github.com/oauthmux/oauthmux/accounts/early"
+
+func init() { early.Restore() }
