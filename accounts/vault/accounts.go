@@ -1,0 +1,140 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// IDs returns the accounts that the vault holds a record of, sorted. It needs
+// no key, and says nothing of whether the records can be read.
+func (v *Vault) IDs() ([]string, error) {
+	root, err := v.open()
+	if err != nil {
+		return nil, err
+	}
+	defer root.close()
+	names, err := root.names()
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, name := range names {
+		if checkID(name) != nil {
+			continue
+		}
+		holds, err := holdsRecord(root, name)
+		if err != nil {
+			return nil, fmt.Errorf("list the vault: %w", err)
+		}
+		if holds {
+			ids = append(ids, name)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// holdsRecord reports whether there is a record in an account's folder, or one
+// beside it that a killed process left.
+func holdsRecord(root folder, id string) (bool, error) {
+	dir, err := root.sub(id, false)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotOurs) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer dir.close()
+	names, err := dir.names()
+	if err != nil {
+		return false, err
+	}
+	if slices.Contains(names, credName) {
+		return true, nil
+	}
+	for _, name := range []string{tmpName, newName} {
+		if !slices.Contains(names, name) {
+			continue
+		}
+		data, err := dir.read(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotOurs) {
+			return false, err
+		}
+		if _, _, ok := peek(data); ok {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Remove deletes all that the vault has of an account, under its lock. The
+// record goes last, and the lock after it.
+func (v *Vault) Remove(ctx context.Context, id string) error {
+	h, ok := v.takeUnsaved(id)
+	if !ok {
+		dir, err := v.account(id)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		dir.close()
+		if h, err = v.Lock(ctx, id); err != nil {
+			return err
+		}
+	}
+	defer h.free()
+	if err := h.removeFiles(); err != nil {
+		return fmt.Errorf("remove the record: %w", err)
+	}
+	return nil
+}
+
+func (h *Held) removeFiles() error {
+	h.removeCopies()
+	if h.reserved != nil {
+		h.reserved.close()
+		h.reserved = nil
+	}
+	names, err := h.dir.names()
+	if err != nil {
+		return err
+	}
+	// Without the record, a file beside it would be recovered as the newest.
+	names = slices.DeleteFunc(names, func(name string) bool { return name == credName || name == lockName })
+	if err := removeAny(h.dir, names...); err != nil {
+		return err
+	}
+	if err := h.dir.sync(); err != nil {
+		return err
+	}
+	if err := removeAny(h.dir, credName); err != nil {
+		return err
+	}
+	if err := h.dir.sync(); err != nil {
+		return err
+	}
+	// From here on there is no account; a folder that stays does no harm. Who
+	// waits for this lock notices that it is not the one of that name any more.
+	root, err := h.vault.open()
+	if err != nil {
+		return err
+	}
+	defer root.close()
+	if !locksCanBeRemoved {
+		h.unlock()
+		h.unlock = func() {}
+	}
+	if err := removeAny(h.dir, lockName); err != nil {
+		h.vault.log.Debug("an empty folder is left in the vault", "account", h.id, "error", err)
+		return nil
+	}
+	if err := root.remove(h.id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		h.vault.log.Debug("an empty folder is left in the vault", "account", h.id, "error", err)
+	}
+	return root.sync()
+}
