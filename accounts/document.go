@@ -1,0 +1,263 @@
+package accounts
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	documentVersion = 1
+	documentLimit   = 16 << 20 // bytes; a thousand accounts are about one MiB
+)
+
+// document is accounts.json in memory. A published one never changes: a writer
+// works on a clone.
+type document struct {
+	accounts  []entry // by provider, then order
+	preferred map[ProviderID]ID
+	terms     map[ProviderID]time.Time // when the notice was accepted
+	extra     fields                   // of the top level, from a newer version: written back as they came
+
+	places map[ID]int // where in accounts each one is, as of the last settle
+
+	sum [sha256.Size]byte // of the bytes on disk; zero: never written
+}
+
+// entry is an account and the fields of it that this version does not know.
+type entry struct {
+	Account
+	extra fields
+}
+
+type fields map[string]json.RawMessage
+
+// wireDocument is the known part of the file.
+type wireDocument struct {
+	Version   int                      `json:"version"`
+	Accounts  *[]json.RawMessage       `json:"accounts"`
+	Preferred map[ProviderID]ID        `json:"preferred"`
+	Terms     map[ProviderID]time.Time `json:"terms"`
+}
+
+var (
+	documentKeys = []string{"version", "accounts", "preferred", "terms"}
+	accountKeys  = keysOf(Account{})
+)
+
+// damageError says why the bytes of accounts.json cannot be used.
+type damageError struct{ reason string }
+
+func (e *damageError) Error() string { return e.reason }
+
+// parseDocument reads the file strictly: what it takes, encode writes back
+// without loss. Its errors are *damageError.
+func parseDocument(raw []byte) (*document, error) {
+	if len(raw) > documentLimit {
+		return nil, &damageError{fmt.Sprintf("it is larger than %d MiB", documentLimit>>20)}
+	}
+	if err := checkShape(raw); err != nil {
+		return nil, err
+	}
+	var wire wireDocument
+	if err := json.Unmarshal(raw, &wire); err != nil {
+		return nil, damaged(err)
+	}
+	switch {
+	case wire.Version == 0:
+		return nil, &damageError{"it names no version"}
+	case wire.Version != documentVersion:
+		return nil, &damageError{fmt.Sprintf("its version is %d, and this program knows %d", wire.Version, documentVersion)}
+	case wire.Accounts == nil:
+		return nil, &damageError{"it has no list of accounts"}
+	}
+	d := &document{
+		accounts:  make([]entry, 0, len(*wire.Accounts)),
+		preferred: wire.Preferred,
+		terms:     wire.Terms,
+		sum:       sha256.Sum256(raw),
+	}
+	var err error
+	if d.extra, err = unknownFields(raw, documentKeys); err != nil {
+		return nil, damaged(err)
+	}
+	seen := make(map[ID]bool, len(*wire.Accounts))
+	for i, rawAccount := range *wire.Accounts {
+		e, err := parseEntry(rawAccount)
+		switch {
+		case err != nil:
+			return nil, &damageError{fmt.Sprintf("account %d in it cannot be read: %v", i+1, err)}
+		case !validID(e.ID) || e.Provider == "":
+			return nil, &damageError{fmt.Sprintf("account %d in it has no usable id or provider", i+1)}
+		case seen[e.ID]:
+			return nil, &damageError{fmt.Sprintf("it names account %s twice", e.ID)}
+		}
+		seen[e.ID] = true
+		d.accounts = append(d.accounts, e)
+	}
+	d.settle()
+	return d, nil
+}
+
+func parseEntry(raw json.RawMessage) (entry, error) {
+	var e entry
+	if len(raw) == 0 || raw[0] != '{' {
+		return e, errors.New("it is not an object")
+	}
+	if err := json.Unmarshal(raw, &e.Account); err != nil {
+		return e, damaged(err)
+	}
+	var err error
+	e.extra, err = unknownFields(raw, accountKeys)
+	return e, err
+}
+
+// damaged turns an error of encoding/json into words without the file's own.
+func damaged(err error) error {
+	if typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return &damageError{fmt.Sprintf("%q has the wrong type", typeErr.Field)}
+	}
+	return &damageError{"it has a value of the wrong kind"}
+}
+
+// encode returns the file's bytes, one account a line.
+func (d *document) encode() ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(256 + 1024*len(d.accounts))
+	fmt.Fprintf(&b, "{\n  \"version\": %d,\n  \"accounts\": [", documentVersion)
+	for i, e := range d.accounts {
+		raw, err := e.encode()
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("\n    ")
+		b.Write(raw)
+	}
+	b.WriteString("\n  ]")
+	known := []struct {
+		name  string
+		value any
+	}{{"preferred", nonNil(d.preferred)}, {"terms", nonNil(d.terms)}}
+	for _, field := range known {
+		raw, err := json.Marshal(field.value)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, ",\n  %q: %s", field.name, raw)
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.extra)) {
+		quoted, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, ",\n  %s: %s", quoted, d.extra[name])
+	}
+	b.WriteString("\n}\n")
+	return b.Bytes(), nil
+}
+
+func (e entry) encode() ([]byte, error) {
+	if e.Cooldowns == nil {
+		e.Cooldowns = []Cooldown{}
+	}
+	raw, err := json.Marshal(e.Account)
+	if err != nil || len(e.extra) == 0 {
+		return raw, err
+	}
+	raw = raw[:len(raw)-1]
+	for _, name := range slices.Sorted(maps.Keys(e.extra)) {
+		quoted, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		raw = append(raw, ',')
+		raw = append(raw, quoted...)
+		raw = append(raw, ':')
+		raw = append(raw, e.extra[name]...)
+	}
+	return append(raw, '}'), nil
+}
+
+func nonNil[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	return m
+}
+
+// clone returns a copy that may be changed, but for what is inside an entry:
+// an entry is replaced, never written to.
+func (d *document) clone() *document {
+	next := *d
+	next.accounts = slices.Clone(d.accounts)
+	next.preferred = maps.Clone(nonNil(d.preferred))
+	next.terms = maps.Clone(nonNil(d.terms))
+	return &next
+}
+
+// settle puts the accounts in order, numbers them per provider from 1, makes
+// the labels what they promise to be, and forgets a choice that is gone.
+func (d *document) settle() {
+	slices.SortStableFunc(d.accounts, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Order, b.Order), cmp.Compare(a.ID, b.ID))
+	})
+	d.places = make(map[ID]int, len(d.accounts)) // a new one: the old one is shared
+	owners := make(map[string]ID, len(d.accounts))
+	taken := func(label string) bool { return owners[labelKey(label)] != "" }
+	for i := range d.accounts {
+		a := &d.accounts[i]
+		if i > 0 && d.accounts[i-1].Provider == a.Provider {
+			a.Order = d.accounts[i-1].Order + 1
+		} else {
+			a.Order = 1
+		}
+		if label, err := checkLabel(a.Label); err != nil || label != a.Label || taken(label) {
+			a.Label = a.freeLabel(taken, d.meant(a.ID))
+		}
+		owners[labelKey(a.Label)] = a.ID
+		d.places[a.ID] = i
+	}
+	for p, id := range d.preferred {
+		if i := d.index(id); i < 0 || d.accounts[i].Provider != p {
+			delete(d.preferred, p)
+		}
+	}
+}
+
+// index returns where the account is, or -1.
+func (d *document) index(id ID) int {
+	if i, ok := d.places[id]; ok && i < len(d.accounts) && d.accounts[i].ID == id {
+		return i
+	}
+	return slices.IndexFunc(d.accounts, func(e entry) bool { return e.ID == id })
+}
+
+// owner returns the account that has the label, whatever its case.
+func (d *document) owner(label string) (Account, bool) {
+	key := labelKey(label)
+	for i := range d.accounts {
+		if labelKey(d.accounts[i].Label) == key {
+			return d.accounts[i].Account, true
+		}
+	}
+	return Account{}, false
+}
+
+// identified returns the account of a provider that belongs to an identity.
+func (d *document) identified(p ProviderID, identity string) (Account, bool) {
+	for i := range d.accounts {
+		if a := &d.accounts[i]; identity != "" && a.Provider == p && a.Identity == identity {
+			return a.Account, true
+		}
+	}
+	return Account{}, false
+}

@@ -1,0 +1,271 @@
+package accounts
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oauthmux/oauthmux/accounts/vault"
+)
+
+// signIn is a login whose code is being exchanged.
+type signIn struct {
+	l    *Logins
+	f    *flow
+	p    *Provider
+	raw  []byte    // the newest answer to it
+	t    Token     // what it says
+	at   time.Time // when the person signed in
+	who  Identity
+	home ID          // the vault's folder that was made for it before it was known whose it is
+	held *vault.Held // its lock
+
+	kept    bool  // home is an account's by now
+	asked   bool  // the profile endpoint
+	silence error // why that did not say whose it is; nil: it answered, or was not asked
+}
+
+// finish exchanges the code and stores what comes: in the vault before anything
+// else, then in the registry, then announced.
+func (l *Logins) finish(ctx context.Context, f *flow, code string) (account ID, renewed bool, err error) {
+	s := &signIn{l: l, f: f, p: f.provider, home: newID()}
+	held, err := l.o.Vault.Lock(ctx, string(s.home))
+	if err != nil {
+		return "", false, err
+	}
+	s.held = held
+	account, renewed, err = s.complete(ctx, code)
+	if !s.kept { // nothing is in it, or a copy of what its account has by now
+		s.discard(ctx)
+	}
+	return account, renewed, err
+}
+
+// discard removes the folder that was made for the login, and the account that
+// another process may have made of it meanwhile (see Registry.Rebuild).
+func (s *signIn) discard(ctx context.Context) {
+	err := s.l.o.Vault.Remove(ctx, string(s.home))
+	if errors.Is(err, vault.ErrNotFound) {
+		err = nil
+	}
+	if removeErr := s.l.o.Registry.Remove(s.home); !errors.Is(removeErr, ErrNotFound) {
+		err = errors.Join(err, removeErr)
+	}
+	if err != nil {
+		s.l.log.Warn("something is left of a sign-in", "account", s.home, "error", err)
+	}
+}
+
+// errNotRegistered says that a login is in the vault, and its account could not
+// be written to accounts.json.
+var errNotRegistered = errors.New("the login is in the vault, but accounts.json could not be written")
+
+// complete has the lock of the folder that was made for the login, and gives it
+// back.
+func (s *signIn) complete(ctx context.Context, code string) (ID, bool, error) {
+	defer s.held.Release()
+	if err := s.held.Prepare(); err != nil { // a code is good for one use: what can fail fails before
+		return "", false, err
+	}
+	if err := s.redeem(ctx, code); err != nil {
+		return "", false, err
+	}
+	if s.p.Identity != nil {
+		s.who = s.p.Identity(s.raw)
+	}
+	if s.who.Key == "" {
+		// Whose it is must be asked over the network. It is durable before that, in a
+		// folder that is no account's.
+		if err := s.held.Store(s.record(Account{ID: s.home, Label: s.f.want.label})); err != nil && !errors.Is(err, vault.ErrUnsaved) {
+			return "", false, err
+		}
+		s.identify(ctx)
+	}
+	owner, known, err := s.owner()
+	if err != nil {
+		return "", false, err
+	}
+	if known {
+		return s.renew(ctx, owner)
+	}
+	return s.create(ctx)
+}
+
+// redeem sends the code, once.
+func (s *signIn) redeem(ctx context.Context, code string) error {
+	o := s.p.OAuth
+	request := codeRequest(o, code, s.f.redirectURI, s.f.state, s.f.codeVerifier)
+	answered, err := present(ctx, s.l.tokenClient(s.p), o, request, s.l.o.UserAgent, nil)
+	if err != nil {
+		return err
+	}
+	if !answered.granted() {
+		return readRefusal(answered.status, answered.header, answered.body, answered.at, request.secrets())
+	}
+	if _, granted := looksGranted(answered.body); !granted {
+		return noToken(answered, request)
+	}
+	s.raw, s.at = answered.body, answered.at
+	s.t, err = parseTokenResponse(s.raw, answered.at)
+	return err
+}
+
+// record is what the vault gets. It numbers it itself.
+func (s *signIn) record(a Account) vault.Record {
+	return vault.Record{
+		Provider:     string(s.p.ID),
+		Identity:     s.who.Key,
+		Label:        a.Label,
+		Email:        cmp.Or(s.who.Email, a.Email),
+		Org:          cmp.Or(s.who.Org, a.Org),
+		Plan:         cmp.Or(s.who.Plan, a.Plan),
+		Order:        a.Order,
+		Paused:       a.Paused,
+		TokenURL:     s.p.OAuth.TokenURL,
+		LoggedInAt:   s.at,
+		ReceivedAt:   s.t.ReceivedAt,
+		RefreshToken: s.t.RefreshToken.Reveal(),
+		Raw:          s.raw,
+	}
+}
+
+// renew gives an account that is here already the new login.
+func (s *signIn) renew(ctx context.Context, a Account) (ID, bool, error) {
+	held, err := s.l.o.Vault.Lock(ctx, string(a.ID))
+	if err != nil {
+		return "", false, err
+	}
+	err = held.Store(s.record(a))
+	held.Release()
+	if err != nil && !errors.Is(err, vault.ErrUnsaved) {
+		return "", false, err
+	}
+	s.askProfile(ctx)
+	_, err = s.l.o.Registry.Edit(a.ID, func(a *Account) error {
+		s.fill(a)
+		if s.f.want.label != "" {
+			a.Label = s.f.want.label
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return s.removed(ctx, a.ID)
+	case err != nil:
+		return "", false, errors.Join(errNotRegistered, err)
+	}
+	s.announce(a.ID, "login renewed")
+	return a.ID, true, nil
+}
+
+// removed deals with an account that was removed while its owner signed in: it
+// does not come back. A login that was not asked to be its own is a new account's.
+func (s *signIn) removed(ctx context.Context, id ID) (ID, bool, error) {
+	defer func() { // last: what it holds is durable in the new account by then
+		if err := s.l.o.Vault.Remove(ctx, string(id)); err != nil && !errors.Is(err, vault.ErrNotFound) {
+			s.l.log.Warn("the folder of a removed account stays behind", "account", id, "error", err)
+		}
+	}()
+	if s.f.want.account != "" {
+		return "", false, fmt.Errorf("the account was removed meanwhile: %w", ErrNotFound)
+	}
+	if err := s.followUp(ctx, id); err != nil {
+		return "", false, err
+	}
+	return s.create(ctx)
+}
+
+// followUp takes over what a renewal may have made of the login while it was in
+// the folder of an account that is gone. None comes after it: a renewal looks for
+// its account once it has the lock.
+func (s *signIn) followUp(ctx context.Context, id ID) error {
+	held, err := s.l.o.Vault.Lock(ctx, string(id))
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	record, err := held.Read()
+	if err != nil || !record.LoggedInAt.Equal(s.at) || bytes.Equal(record.Raw, s.raw) {
+		return nil // then the login is as it came
+	}
+	t, err := tokenFrom(record)
+	if err != nil {
+		return err
+	}
+	s.raw, s.t = record.Raw, t
+	return nil
+}
+
+// create makes a new account: in the vault, then in the registry.
+func (s *signIn) create(ctx context.Context) (ID, bool, error) {
+	a := Account{ID: s.home, Provider: s.p.ID, Label: s.f.want.label}
+	s.fill(&a)
+	first := s.record(s.l.o.Registry.expect(a))
+	err := s.held.Store(first)
+	if err != nil && !errors.Is(err, vault.ErrUnsaved) {
+		return "", false, err
+	}
+	s.kept = true // whatever comes: what the vault has can be found again
+	s.askProfile(ctx)
+	s.fill(&a)
+	if err == nil {
+		s.complement(first, s.record(s.l.o.Registry.expect(a)))
+	}
+	_, err = s.l.o.Registry.Add(a)
+	if errors.Is(err, errThere) { // another process found it in the vault meanwhile
+		_, err = s.l.o.Registry.Edit(a.ID, func(a *Account) error { s.fill(a); return nil })
+	}
+	if twin, ok := errors.AsType[*identityKnownError](err); ok { // another sign-in was faster
+		s.kept = false
+		return s.renew(ctx, twin.owner)
+	}
+	if err != nil {
+		return "", false, errors.Join(errNotRegistered, err)
+	}
+	s.announce(a.ID, "new account")
+	return a.ID, false, nil
+}
+
+// complement stores a new account's record once more when the profile has said
+// something since, so that all of the account can be rebuilt from it. This comes
+// before anybody knows of the account: a token never changes its generation in
+// somebody's hands. What fails leaves the record that is durable already.
+func (s *signIn) complement(stored, now vault.Record) {
+	if now.Label == stored.Label && now.Email == stored.Email && now.Org == stored.Org && now.Plan == stored.Plan {
+		return
+	}
+	err := s.held.Prepare()
+	if err == nil {
+		err = s.held.Store(now)
+	}
+	if err != nil {
+		s.l.log.Warn("what the profile says of a new login is not in the vault", "account", s.home, "error", err)
+	}
+}
+
+// fill writes down what the login says of its account.
+func (s *signIn) fill(a *Account) {
+	a.Identity = cmp.Or(s.who.Key, a.Identity)
+	a.Email = cmp.Or(s.who.Email, a.Email)
+	a.Org = cmp.Or(s.who.Org, a.Org)
+	a.Plan = cmp.Or(s.who.Plan, a.Plan)
+	a.NeedsLogin, a.NeedsLoginGen, a.PingsOff, a.NeedsYou = "", 0, "", ""
+	a.LoggedInAt = s.at.UTC().Round(0)
+	a.TokenExpiresAt = s.t.Expiry.UTC().Round(0)
+	if s.f.how == LoginBrowser {
+		a.Browser = BrowserReady
+	}
+}
+
+func (s *signIn) announce(id ID, evidence string) {
+	if s.l.o.Bus != nil {
+		s.l.o.Bus.Publish(Event{Kind: TokenChanged, Account: id})
+	}
+	s.l.log.Info("signed in", "account", id, "what", evidence)
+	if s.l.o.Journal != nil {
+		s.l.o.Journal.Add(Entry{Kind: EntryLogin, Account: id, Evidence: evidence})
+	}
+}
