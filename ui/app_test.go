@@ -1,0 +1,187 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oauthmux/oauthmux/accounts/simulator"
+	"github.com/oauthmux/oauthmux/ui/control"
+)
+
+// stage is a demo without its traffic, whose engine runs until the test ends.
+func stage(t *testing.T, n int) *demo {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := openDemo(ctx, demoOptions{Accounts: n, Version: "test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- d.app.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-gone; err != nil {
+			t.Errorf("engine: %v", err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case <-d.app.ready:
+	case err := <-gone:
+		t.Fatalf("engine ended: %v", err)
+	}
+	return d
+}
+
+func TestEveryActionHasAHandler(t *testing.T) {
+	actions := []string{
+		control.ActionSwitch, control.ActionRename, control.ActionPause, control.ActionResume, control.ActionMove, control.ActionRemove,
+		control.ActionRenew, control.ActionUsage, control.ActionTerms, control.ActionLoginStart, control.ActionLoginCode,
+		control.ActionLoginWait, control.ActionLoginCancel, control.ActionUnlock, control.ActionClient, control.ActionToken, control.ActionWhy,
+		control.ActionBrowserSetup, control.ActionBrowserLogin, control.ActionBrowserRemove, control.ActionBrowserStatus,
+	}
+	if len(actions) != len(handlers) {
+		t.Errorf("%d actions, %d handlers", len(actions), len(handlers))
+	}
+	for _, action := range actions {
+		if handlers[action] == nil {
+			t.Errorf("%s has no handler", action)
+		}
+	}
+}
+
+func TestActionsChangeWhatTheStateShows(t *testing.T) {
+	d := stage(t, 3)
+	do := func(r control.Request) control.Reply {
+		t.Helper()
+		reply, err := d.app.Do(t.Context(), r)
+		if err != nil {
+			t.Fatalf("%s: %v", r.Action, err)
+		}
+		return reply
+	}
+	do(control.Request{Action: control.ActionSwitch, Account: "home"})
+	do(control.Request{Action: control.ActionRename, Account: "lab", Label: "bench"})
+	do(control.Request{Action: control.ActionPause, Account: "bench"})
+	do(control.Request{Action: control.ActionMove, Account: "bench", Position: 1})
+	if reply := do(control.Request{Action: control.ActionRemove, Account: "work", Revoke: true}); !strings.Contains(reply.Message, "revoked") {
+		t.Errorf("remove says %q", reply.Message)
+	}
+
+	s := eventually(t, d.app, func(s control.State) bool {
+		return len(s.Accounts) == 2 && s.Accounts[0].State == control.StatePaused
+	})
+	if got := []string{s.Accounts[0].Label, s.Accounts[1].Label}; !reflect.DeepEqual(got, []string{"bench", "home"}) {
+		t.Errorf("order %q", got)
+	}
+	if s.Accounts[0].Preferred || !s.Accounts[1].Preferred {
+		t.Error("home is not the preferred one")
+	}
+}
+
+// What an account did is counted at once and stored a while later.
+func TestRepliesCountWhatHasJustHappened(t *testing.T) {
+	d := stage(t, 1)
+	for range 2 {
+		if err := oneMessage(t.Context(), d.app); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := eventually(t, d.app, func(s control.State) bool { return s.Accounts[0].Requests == 2 }).Accounts[0]
+	reply, err := d.app.Do(t.Context(), control.Request{Action: control.ActionSwitch, Account: want.Label})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := reply.Account
+	if got == nil || got.Requests != want.Requests || !reflect.DeepEqual(got.LastStatus, want.LastStatus) {
+		t.Errorf("the reply shows %+v, the state %+v", got, want)
+	}
+}
+
+// eventually waits for a state that is good, and returns it.
+func eventually(t *testing.T, e control.Engine, good func(control.State) bool) control.State {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	states, err := e.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last control.State
+	for s := range states {
+		if last = s; good(s) {
+			return s
+		}
+	}
+	t.Fatalf("it never came to that; the last state was %+v", last.Accounts)
+	return last
+}
+
+func TestErrorsForPeopleHaveACodeAndNoSecret(t *testing.T) {
+	d := stage(t, 2)
+	for _, c := range []struct {
+		request control.Request
+		code    string
+	}{
+		{control.Request{Action: "dance"}, control.CodeUsage},
+		{control.Request{Action: control.ActionSwitch, Account: "nobody"}, control.CodeNotFound},
+		{control.Request{Action: control.ActionRename, Account: "work", Label: "home"}, control.CodeDuplicateLabel},
+		{control.Request{Action: control.ActionRename, Account: "work", Label: ""}, control.CodeBadLabel},
+		{control.Request{Action: control.ActionLoginStart, Provider: "nobody"}, control.CodeNotFound},
+		{control.Request{Action: control.ActionLoginCode, Flow: "none", Code: "canary-code"}, control.CodeNotFound},
+	} {
+		_, err := d.app.Do(t.Context(), c.request)
+		e, ok := errors.AsType[*control.Error](err)
+		if !ok || e.Code != c.code {
+			t.Errorf("%+v: got %#v, want code %s", c.request.Action, err, c.code)
+			continue
+		}
+		if strings.Contains(e.Message+e.Hint, "canary") {
+			t.Errorf("%s: the code is in the error", c.request.Action)
+		}
+	}
+}
+
+func TestDemoFailsOverAndComesBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := openDemo(ctx, demoOptions{Speed: 3 * simulator.DemoSpeed, Version: "test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- d.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-gone; err != nil {
+			t.Error(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	seen := map[string]bool{}
+	eventually(t, d.app, func(s control.State) bool {
+		for _, l := range s.Feed {
+			if strings.Contains(l.Text, "the request went on with") {
+				seen["failover"] = true
+			}
+			seen[l.Kind] = true
+		}
+		return seen["failover"] && seen["cooling"] && seen["back"] && seen["renewed"]
+	})
+	counts := d.server.Counts()
+	if counts.Reuse != 0 || counts.TotalViolations() != 0 {
+		t.Errorf("reuse %d, violations %v", counts.Reuse, counts.Violations)
+	}
+}

@@ -1,0 +1,171 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oauthmux/oauthmux/accounts/simulator"
+	"github.com/oauthmux/oauthmux/ui/control"
+	"github.com/oauthmux/oauthmux/ui/dashboard"
+)
+
+// dashboard is the command without a name: the screen, with the engine that
+// runs or with one of its own.
+func (p *program) dashboard(ctx context.Context, _ []string) error {
+	if err := p.needsScreen(); err != nil {
+		return err
+	}
+	s, err := p.setup(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	e, err := p.startEngine(ctx, s)
+	if err != nil {
+		return err
+	}
+	return p.show(ctx, cancel, e, "", s.config.UI.Theme)
+}
+
+// needsScreen says so when there is none.
+func (p *program) needsScreen() error {
+	_, in := terminal(p.Stdin)
+	_, out := terminal(p.Stdout)
+	name := p.Getenv("TERM")
+	if in && out && name != "dumb" && (name != "" || runtime.GOOS == "windows") { // Windows names none
+		return nil
+	}
+	return needsAnswer("the dashboard needs a terminal", "without one: oauthmux status, or oauthmux serve")
+}
+
+// show runs the screen on an engine that was begun with ctx, then ends the
+// engine with cancel, if it is this process's, and waits for it.
+func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine, title, theme string) error {
+	screen, hide := context.WithCancel(ctx)
+	defer hide()
+	gone := make(chan error, 1)
+	go func() {
+		err := e.wait()
+		if e.own {
+			hide() // nothing is left to show; the error says why
+		}
+		gone <- err
+	}()
+	err := dashboard.Run(screen, dashboard.Options{
+		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: title, Version: p.Version, Theme: theme,
+		OpenURL: func(url string) error { return p.openURL(ctx, url) }, Cut: e.cut,
+	})
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	cancel()
+	return errors.Join(p.awaitEnd(ctx, e, gone, interrupts), err)
+}
+
+func (p *program) openURL(ctx context.Context, url string) error {
+	if p.OpenURL == nil {
+		return errors.New("no browser can be opened from here")
+	}
+	return p.OpenURL(ctx, url)
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	c := p.command("serve", "Run the engine without a screen", `  oauthmux serve
+  oauthmux serve --proxy-listen 127.0.0.1:5000`, none, p.serve)
+	c.Long = `Runs the proxy, renews tokens and reads usage until it is interrupted. What
+happens is written to stderr and to the log file.`
+	return c
+}
+
+func (p *program) serve(ctx context.Context, _ []string) error {
+	s, err := p.setup(ctx)
+	if err != nil {
+		return err
+	}
+	client, err := attach(ctx, s.paths)
+	if err == nil {
+		return p.alreadyRuns(ctx, client)
+	}
+	if !errors.Is(err, control.ErrNoEngine) {
+		return err
+	}
+	app, closeApp, err := p.openApp(s, slog.NewTextHandler(p.Stderr, nil)) //nolint:contextcheck // what it saves at its end outlives ctx
+	if err != nil {
+		return err
+	}
+	defer closeApp()
+	return app.Run(ctx)
+}
+
+// alreadyRuns says who the engine is.
+func (p *program) alreadyRuns(ctx context.Context, e control.Engine) error {
+	s, err := e.State(ctx)
+	if err != nil {
+		return control.ErrEngineRuns
+	}
+	return &control.Error{
+		Code:    control.CodeEngineRuns,
+		Message: "oauthmux runs already for this home: pid " + number(s.Engine.PID) + ", " + s.Engine.Listen,
+		Hint:    control.ErrEngineRuns.Hint,
+	}
+}
+
+func (p *program) demoCommand() *cobra.Command {
+	var o demoOptions
+	c := p.command("demo", "Look around with simulated accounts", `  oauthmux demo
+  oauthmux demo --accounts 8 --speed 600`, none, func(ctx context.Context, _ []string) error { return p.demo(ctx, o) })
+	c.Long = `The whole program against a simulated provider on this machine: a throw-away
+home, a key in memory, a free port, and time that runs faster. It touches no
+account and no file of yours.`
+	c.Flags().IntVar(&o.Accounts, "accounts", 4, "how many accounts, from 1 to 1000")
+	c.Flags().Float64Var(&o.Speed, "speed", simulator.DemoSpeed, "how much faster time runs, from 1 to 100000")
+	return c
+}
+
+func (p *program) demo(ctx context.Context, o demoOptions) error {
+	if o.Accounts < 1 || o.Accounts > 1000 {
+		return wrongUsage("", "--accounts must be from 1 to 1000")
+	}
+	if !(o.Speed >= 1 && o.Speed <= 100000) {
+		return wrongUsage("", "--speed must be from 1 to 100000")
+	}
+	if err := p.needsScreen(); err != nil {
+		return err
+	}
+	o.Version, o.Log = p.Version, slog.New(slog.DiscardHandler)
+	d, err := openDemo(ctx, o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	gone := make(chan error, 1)
+	go func() { gone <- d.Run(ctx) }()
+	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "oauthmux demo", d.app.config.UI.Theme)
+	return errors.Join(err, d.Close())
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	c := p.command("version", "Print the version", `  oauthmux version
+  oauthmux version --json`, none, func(context.Context, []string) error {
+		if p.json {
+			return p.document(struct {
+				Schema  int    `json:"schema"`
+				Version string `json:"version"`
+				Go      string `json:"go"`
+				OS      string `json:"os"`
+				Arch    string `json:"arch"`
+			}{control.Schema, p.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH})
+		}
+		return p.print("oauthmux " + p.Version + " (" + runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH + ")\n")
+	})
+	p.jsonFlag(c)
+	return c
+}

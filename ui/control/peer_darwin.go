@@ -1,0 +1,36 @@
+package control
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkPeer refuses the other end of a unix socket when it is not this user's
+// (SAFETY T03).
+func checkPeer(conn net.Conn) error {
+	u, ok := conn.(*net.UnixConn)
+	if !ok {
+		return fmt.Errorf("not a unix socket: %T", conn)
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Xucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptXucred(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	}); err != nil {
+		return err
+	}
+	if credErr != nil {
+		return fmt.Errorf("ask for the peer's credentials: %w", credErr)
+	}
+	if int64(cred.Uid) != int64(os.Geteuid()) {
+		return fmt.Errorf("the peer is uid %d", cred.Uid)
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+// Package dashboard is the screen of the program: a table of accounts with their
+// limit windows and cooldowns, a detail pane, a feed of what happened, and the
+// questions that adding, removing and unlocking need.
+//
+// It knows an engine through control.Engine alone, so it neither knows nor cares
+// whether that engine lives in this process. Promises: the first frame does not
+// wait for the engine; Update does no I/O, commands do; every text that comes
+// from outside passes clean before it is drawn; nothing is drawn while nothing
+// on the screen changed. Run owns every goroutine that it starts, and returns
+// after they have ended.
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"golang.org/x/term"
+
+	"github.com/oauthmux/oauthmux/ui/control"
+)
+
+// fps is how often Bubble Tea looks for a new frame. Fewer would save idle CPU
+// and cost the time from key to screen.
+const fps = 60
+
+// Options says what a screen shows and where.
+type Options struct {
+	Engine  control.Engine
+	In      io.Reader              // keys; a terminal is put in raw mode while the screen runs
+	Out     io.Writer              // the terminal
+	Env     func(string) string    // TERM, COLORTERM, NO_COLOR, LANG and the like; nil: nothing is set
+	Title   string                 // the name in the header; "": oauthmux
+	Version string                 // shown in the help
+	Theme   string                 // "dark", "light"; anything else: what the terminal says
+	OpenURL func(url string) error // opens a page in the usual browser; nil: it cannot be opened from here
+	Cut     func()                 // called at the end of Run if the person agreed that requests are cut; nil: nobody is told
+}
+
+// Run shows the screen until the person quits or ctx ends.
+func Run(ctx context.Context, o Options) error {
+	if o.Engine == nil {
+		return errors.New("dashboard: no engine")
+	}
+	if o.Env == nil {
+		o.Env = func(string) string { return "" }
+	}
+	tty := newTerminal(o.In, o.Out, o.Env)
+	jobs := newJobs(ctx)
+	defer jobs.end()
+
+	m := newModel(o, jobs, tty.theme(o.Theme))
+	m.screen = tty.out
+	m.probe = tty.probe
+	if w, h, ok := tty.size(); ok {
+		m.setSize(w, h)
+	}
+	p := tea.NewProgram(m,
+		tea.WithInput(tty.in),
+		tea.WithOutput(tty.out),
+		tea.WithAltScreen(),
+		tea.WithFPS(fps),
+		// Signals are main's: they end ctx, and ctx ends the screen through the
+		// model, which does not leave while an answer of the terminal is on its way.
+		tea.WithoutSignalHandler(),
+	)
+	if _, err := p.Run(); err != nil {
+		return fmt.Errorf("show the dashboard: %w", err)
+	}
+	if m.agreed && o.Cut != nil {
+		o.Cut()
+	}
+	if note := m.farewell(); note != "" {
+		if _, err := fmt.Fprintln(o.Out, note); err != nil {
+			return fmt.Errorf("say goodbye: %w", err)
+		}
+	}
+	return nil
+}
+
+// newModel returns the screen before its first frame.
+func newModel(o Options, jobs *jobs, th *theme) *model {
+	m := &model{
+		o:       o,
+		jobs:    jobs,
+		clock:   time.Now,
+		zone:    time.Local,
+		pid:     os.Getpid(),
+		desktop: runtime.GOOS == "darwin" || runtime.GOOS == "windows",
+		th:      th,
+		brand:   clean(o.Title, 24),
+		cache:   map[int]cachedRow{},
+		cursor:  -1,
+		// A terminal says how large it is; what does not is taken for the usual one.
+		width: 80, height: 24,
+		dirty: true,
+	}
+	if m.brand == "" {
+		m.brand = "oauthmux"
+	}
+	m.look()
+	m.layout()
+	return m
+}
+
+// isTerminal reports whether v is a terminal, and its descriptor.
+func isTerminal(v any) (uintptr, bool) {
+	f, ok := v.(interface{ Fd() uintptr })
+	if !ok {
+		return 0, false
+	}
+	return f.Fd(), term.IsTerminal(int(f.Fd()))
+}

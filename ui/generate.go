@@ -1,0 +1,3 @@
+package ui
+
+//go:generate go run ./dashboard/keytable ../README.md
