@@ -87,7 +87,12 @@ func (b *browser) walk(ctx context.Context, v relogin.Visit, recipes []recipe, h
 		v.Progress("opening " + place(u))
 	}
 	page := w.page.Context(life)
-	g.work.Go(func() { _ = page.Navigate(v.URL) }) // what came of it is to be seen
+	g.work.Go(func() {
+		err := page.Navigate(v.URL) // what came of it is to be seen
+		if err == nil && v.Visible && life.Err() == nil {
+			v.Progress("a window is open, and waits for you")
+		}
+	})
 	return w.wait(ctx, b)
 }
 

@@ -81,6 +81,18 @@ func TestMoving(t *testing.T) {
 	}
 }
 
+// A busy screen reads esc and the key after it at once, which terminals also send
+// for alt and that key.
+func TestEscAndTheNextKeyAreTwoKeys(t *testing.T) {
+	onScreen(t, 80, 24, crowd(3), func(s *screen) {
+		s.press("?")
+		s.feed(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("j"), Alt: true})
+		if s.m.overlay != nil || s.m.selected != "id-0001" {
+			t.Errorf("after help, esc and j %T is open and %s selected", s.m.overlay, s.m.selected)
+		}
+	})
+}
+
 func TestKeysThatComeTogetherAreTakenApart(t *testing.T) {
 	together := func(s string) tea.KeyMsg { return tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(s)} }
 	onScreen(t, 80, 24, crowd(30), func(s *screen) {

@@ -51,8 +51,9 @@ type model struct {
 	spared   string // state of the key for which the person closed the unlock overlay
 	toast    toast
 	pending  []pending
-	seen     uint64 // the newest line of the feed that was looked at
-	rung     bool   // the bell rang for this outage
+	past     []string // windows that this screen knows to be over: the state tells it later
+	seen     uint64   // the newest line of the feed that was looked at
+	rung     bool     // the bell rang for this outage
 	quitting bool
 	agreed   bool // the person said yes to what leaving costs
 
@@ -144,6 +145,12 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 func (m *model) press(msg tea.KeyMsg) tea.Cmd {
 	if m.quitting {
 		return nil
+	}
+	// No key of ours has alt: it is esc and the next key, read at once by a screen
+	// that was busy.
+	if msg.Alt && !m.typing() {
+		msg.Alt = false
+		return tea.Batch(m.press(tea.KeyMsg{Type: tea.KeyEsc}), m.press(msg))
 	}
 	if n := len(msg.Runes); n > 1 && !msg.Paste && !m.typing() && (n <= 3 || allSame(msg.Runes) || onlyMoves(msg.Runes)) {
 		first, rest := msg, msg

@@ -38,7 +38,6 @@ type browserOverlay struct {
 	over   bool         // the window that is asked for takes the profile over
 	since  time.Time    // when this screen began a sign-in without a window; zero: it did not
 	window control.Flow // of browserWindow
-	past   []string     // flows that are no news any more
 	left   bool         // the person went back to the table while a window is open
 	note   string       // what went well
 	take   bool         // the profile may be taken over
@@ -193,7 +192,7 @@ func (o *browserOverlay) refresh() tea.Cmd {
 // attach follows a window that is open already, whoever opened it.
 func (o *browserOverlay) attach() tea.Cmd {
 	f := o.m.browserFlow(o.account)
-	if f == nil || !f.Visible || o.page != browserFacts || o.busy != "" || slices.Contains(o.past, f.ID) {
+	if f == nil || !f.Visible || o.page != browserFacts || o.busy != "" {
 		return nil
 	}
 	return o.opened(*f)
@@ -222,7 +221,7 @@ func (o *browserOverlay) follow(f control.Flow) tea.Cmd {
 
 // ended leaves the window's page.
 func (o *browserOverlay) ended(page browserPage) tea.Cmd {
-	o.past = append(o.past, o.window.ID)
+	o.m.past = append(o.m.past[max(0, len(o.m.past)-15):], o.window.ID)
 	o.page, o.window = page, control.Flow{}
 	o.forgetWords()
 	return o.refresh()

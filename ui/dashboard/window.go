@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func running(f *control.Flow) bool {
 // browserFlow is the browser at work for an account; nil: none is.
 func (m *model) browserFlow(account string) *control.Flow {
 	for i := range m.state.Flows {
-		if f := &m.state.Flows[i]; account != "" && f.For == account && running(f) {
+		if f := &m.state.Flows[i]; account != "" && f.For == account && running(f) && !slices.Contains(m.past, f.ID) {
 			return f
 		}
 	}

@@ -85,6 +85,32 @@ func TestAWindowThatWasGivenUpDoesNotComeBack(t *testing.T) {
 	})
 }
 
+// The answer that a window is over may come before the state that says so: the
+// overlay that is opened meanwhile is about what comes next.
+func TestAWindowThatIsOverIsNotFoundAgain(t *testing.T) {
+	e := browserEngine(withBrowsers())
+	withEngine(t, e, func(s *screen) {
+		answer, ends := e.answer, make(chan struct{})
+		e.mu.Lock()
+		e.loginEnds = ends
+		e.mu.Unlock()
+		e.answer = func(r control.Request) (control.Reply, error) {
+			if r.Action == control.ActionLoginWait {
+				return control.Reply{Flow: &control.Flow{ID: "w1", State: control.FlowDone, Account: "a1"}}, nil
+			}
+			return answer(r)
+		}
+		s.press("b", "s")
+		s.show(withFlow(withBrowsers(), windowFlow("a1")))
+		close(ends)
+		s.settle()
+		s.wants("signed in as work@acme.dev")
+		s.press("esc", "b")
+		s.wants("Browser session of work", "n sign in now")
+		s.lacks("signed in as work@acme.dev")
+	})
+}
+
 func TestAWindowIsLeftOpenAndFoundAgain(t *testing.T) {
 	e := browserEngine(withBrowsers())
 	withEngine(t, e, func(s *screen) {

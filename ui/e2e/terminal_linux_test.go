@@ -25,7 +25,8 @@ type screen struct {
 	ended  chan struct{}
 
 	mu   sync.Mutex
-	seen bytes.Buffer
+	seen bytes.Buffer // since the last turn
+	past bytes.Buffer // before it: kept for the search only
 }
 
 // onScreen starts a program on a terminal of its own. Its output is kept for the
@@ -55,7 +56,7 @@ func (h *home) onScreen(program string, args ...string) *screen {
 	h.t.Cleanup(func() {
 		_ = s.cmd.Process.Kill() // it has ended, unless the test failed
 		<-s.ended
-		h.seen.note(fmt.Sprintf("the terminal of oauthmux %q", args), s.String())
+		h.seen.note(fmt.Sprintf("the terminal of oauthmux %q", args), s.past.String()+s.seen.String())
 	})
 	return s
 }
@@ -97,17 +98,37 @@ func (s *screen) press(t *testing.T, keys string) {
 func (s *screen) shows(t *testing.T, pattern string) string {
 	t.Helper()
 	var match []string
-	eventually(t, "the screen shows "+pattern, commandLimit, func() bool {
-		match = regexp.MustCompile(pattern).FindStringSubmatch(s.String())
-		return match != nil
-	})
+	expected := regexp.MustCompile(pattern)
+	for end := time.Now().Add(commandLimit); match == nil; time.Sleep(10 * time.Millisecond) {
+		if match = expected.FindStringSubmatch(s.String()); match == nil && time.Now().After(end) {
+			t.Fatalf("the screen does not show %s; since the last key there was %q", pattern, s)
+		}
+	}
 	return match[len(match)-1]
+}
+
+// does presses keys and waits for what comes of them: what the next key means
+// depends on it.
+func (s *screen) does(t *testing.T, keys, pattern string) {
+	t.Helper()
+	s.turn()
+	s.press(t, keys)
+	s.shows(t, pattern)
+}
+
+// turn begins a new page: what was seen so far is asked for no more.
+func (s *screen) turn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.past.Write(s.seen.Bytes())
+	s.seen.Reset()
 }
 
 // forget takes away what was seen so far: what was asked for is not searched.
 func (s *screen) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.past.Reset()
 	s.seen.Reset()
 }
 
