@@ -25,19 +25,24 @@ import (
 
 	"github.com/oauthmux/oauthmux/accounts/early"
 	"github.com/oauthmux/oauthmux/accounts/simulator"
+	"github.com/oauthmux/oauthmux/accounts/vault"
 	"github.com/oauthmux/oauthmux/ui/config"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
+
+// scriptVersion is what the program of the scripts calls itself.
+const scriptVersion = "v0-test"
 
 // TestMain makes the test binary the program and its surroundings, for the
 // scripts: oauthmux is Main as main.go calls it.
 func TestMain(m *testing.M) {
 	testscript.Main(leakFree{m}, map[string]func(){
 		"oauthmux": func() {
+			becomePlain()
 			early.Restore()
 			ctx, stop := signal.NotifyContext(context.Background(), EndSignals()...)
-			status := Main(ctx, System("v0-test"))
+			status := Main(ctx, System(scriptVersion))
 			stop()
 			os.Exit(status)
 		},
@@ -74,6 +79,10 @@ func exitWith(err error) int {
 }
 
 func TestScripts(t *testing.T) {
+	plain, err := buildPlain(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.RunT(oneByOne{t}, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
@@ -86,6 +95,7 @@ func TestScripts(t *testing.T) {
 				"OAUTHMUX_PASSPHRASE":      "correct horse battery staple",
 				"TERM":                     "xterm-256color",
 				"TZ":                       "UTC",
+				plainVariable:              plain,
 			} {
 				e.Setenv(name, value)
 			}
@@ -113,7 +123,7 @@ func (o oneByOne) Run(name string, f func(testscript.T)) {
 func (oneByOne) Parallel()     {}
 func (oneByOne) Verbose() bool { return testing.Verbose() }
 
-// waitFor waits for a file, or for an engine that answers: `waitfor engine`.
+// waitFor waits for a file, or for an engine that has its key: `waitfor engine`.
 func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waitfor engine|FILE")
@@ -122,7 +132,14 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if args[0] == "engine" {
 		paths, err := config.FindPaths(ts.Getenv)
 		ts.Check(err)
-		there = func() bool { _, err := attach(context.Background(), paths); return err == nil }
+		there = func() bool {
+			engine, err := attach(context.Background(), paths)
+			if err != nil {
+				return false
+			}
+			s, err := engine.State(context.Background())
+			return err == nil && s.Key.State == string(vault.KeyOK)
+		}
 	}
 	for end := time.Now().Add(20 * time.Second); !there(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
