@@ -76,7 +76,7 @@ func TestAStrangerFindsTheWayByTheScreenAlone(t *testing.T) {
 		t.Errorf("it was served by %s, not by mary: %+v", served, want)
 	}
 	m.press("Down")
-	m.shows("1 request today")
+	m.shows("1 request today", "○ idle") // before that it would ask
 
 	m.follows("quit")
 	if status := m.status(); status != 0 {
