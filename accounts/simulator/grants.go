@@ -42,6 +42,7 @@ type code struct {
 // family is one login and every token that came out of it.
 type family struct {
 	account *account
+	number  int // which of them all, from 1 on
 	scope   string
 	began   time.Time
 	revoked bool
@@ -97,7 +98,7 @@ func (g *grants) addCodeLocked(c *code) string {
 
 // beginLocked starts a family.
 func (g *grants) beginLocked(a *account, scope string, now time.Time) *family {
-	f := &family{account: a, scope: scope, began: now}
+	f := &family{account: a, number: len(g.families) + 1, scope: scope, began: now}
 	g.families = append(g.families, f)
 	return f
 }

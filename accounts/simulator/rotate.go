@@ -124,16 +124,16 @@ func within(asked, granted string) bool {
 	return true
 }
 
-// ownerOf is whose code or refresh token a token request carries, and of which
-// family the refresh token is; nil: nobody's.
-func (g *grants) ownerOf(f map[string]string) (*account, *family) {
+// ownerOf is whose code or refresh token a token request carries, and which
+// refresh token; nil: nobody's, none.
+func (g *grants) ownerOf(f map[string]string) (*account, *refreshToken) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if c := g.codes[f["code"]]; c != nil {
 		return c.account, nil
 	}
 	if t := g.refresh[f["refresh_token"]]; t != nil {
-		return t.family.account, t.family
+		return t.family.account, t
 	}
 	return nil, nil
 }

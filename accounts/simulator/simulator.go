@@ -98,6 +98,8 @@ type Options struct {
 	Gzip   bool     // compress answers for clients that accept it
 	Hosts  []string // Host values that are right besides the listener's own
 	Record int      // how many requests are kept for Requests; 0: 1000, negative: none
+
+	Presentations bool // keep every presentation of a refresh token, for Presentations
 }
 
 func (o Options) withDefaults() Options {
@@ -138,9 +140,11 @@ type Server struct {
 	faults  faults
 	tally   tally
 	journal recorder
-	seq     atomic.Uint64            // numbers answers: request ids, message ids
-	clocked bool                     // the clock was given: Date must follow it
-	hosts   atomic.Pointer[[]string] // the Host values that are right; nil: any
+
+	presented presented
+	seq       atomic.Uint64            // numbers answers: request ids, message ids
+	clocked   bool                     // the clock was given: Date must follow it
+	hosts     atomic.Pointer[[]string] // the Host values that are right; nil: any
 
 	gate sync.RWMutex  // every request holds it for reading; Close waits for them by writing
 	done chan struct{} // closed by Close
@@ -164,6 +168,7 @@ func New(o Options) *Server {
 	s.people.init()
 	s.tally.init()
 	s.journal.init(s.o.Record)
+	s.presented.on = s.o.Presentations
 	return s
 }
 

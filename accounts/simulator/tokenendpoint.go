@@ -44,16 +44,17 @@ func (s *Server) serveToken(x *exchange) {
 		return
 	}
 	name := ""
-	a, family := s.grants.ownerOf(fields)
+	a, token := s.grants.ownerOf(fields)
 	if a != nil {
 		x.is(a)
 		name = a.name
 	}
-	if family != nil {
-		if family.presenting.Add(1) > 1 {
+	if token != nil {
+		if token.family.presenting.Add(1) > 1 {
 			s.tally.violate(Overlapping)
 		}
-		defer family.presenting.Add(-1)
+		defer token.family.presenting.Add(-1)
+		defer s.presented.note(x, token)()
 	}
 	f := s.faults.take(asked{user: name, path: PathToken})
 	if f != nil && x.tokenFault(f) {
