@@ -34,6 +34,8 @@ func (r *Renewer) report(a Account, o outcome) (Token, error) {
 		o.cause = r.note(a.ID, o.record.Generation, te)
 	}
 	switch {
+	case o.cause != "" && o.told:
+		return Token{}, &LoginNeededError{Account: a.ID, Cause: o.cause, Err: o.err}
 	case o.cause != "":
 		return Token{}, r.needLogin(a, o)
 	case o.err != nil:
@@ -101,28 +103,37 @@ func (r *Renewer) resting(id ID, generation uint64, now time.Time) (time.Time, e
 	return t.until, t.err
 }
 
-// needLogin flags the account, once for each generation of its token.
+// needLogin flags the account, and says so once for each generation of its token.
 func (r *Renewer) needLogin(a Account, o outcome) error {
-	flagged := false
-	_, err := r.o.Registry.Edit(a.ID, func(a *Account) error {
+	if news, _ := r.flag(a.ID, o); news {
+		r.announceEnd(a.ID, o)
+	}
+	return &LoginNeededError{Account: a.ID, Cause: o.cause, Err: o.err}
+}
+
+// flag notes durably that the account needs a login. It reports whether that is
+// news.
+func (r *Renewer) flag(id ID, o outcome) (news bool, err error) {
+	_, err = r.o.Registry.Edit(id, func(a *Account) error {
 		if a.NeedsLogin == o.cause && a.NeedsLoginGen == o.record.Generation || a.LoggedInAt.After(o.record.LoggedInAt) {
 			return nil // known, or somebody signed in meanwhile
 		}
-		a.NeedsLogin, a.NeedsLoginGen, flagged = o.cause, o.record.Generation, true
+		a.NeedsLogin, a.NeedsLoginGen, news = o.cause, o.record.Generation, true
 		return nil
 	})
 	if err != nil {
-		r.log.Warn("cannot note that an account needs a login", "account", a.ID, "error", err)
+		r.log.Warn("cannot note that an account needs a login", "account", id, "error", err)
 	}
-	if flagged {
-		evidence := loginCause(o.cause)
-		if o.err != nil {
-			evidence = fmt.Sprintf("%s (%v)", evidence, o.err)
-		}
-		r.log.Warn("account needs a login", "account", a.ID, "evidence", evidence)
-		r.journal(Entry{Kind: EntryLoginNeeded, Account: a.ID, Evidence: evidence})
+	return news, err
+}
+
+func (r *Renewer) announceEnd(id ID, o outcome) {
+	evidence := loginCause(o.cause)
+	if o.err != nil {
+		evidence = fmt.Sprintf("%s (%v)", evidence, o.err)
 	}
-	return &LoginNeededError{Account: a.ID, Cause: o.cause, Err: o.err}
+	r.log.Warn("account needs a login", "account", id, "evidence", evidence)
+	r.journal(Entry{Kind: EntryLoginNeeded, Account: id, Evidence: evidence})
 }
 
 // accept shows a token that is durable: in memory first, for those who wait.

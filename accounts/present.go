@@ -45,6 +45,7 @@ type outcome struct {
 	record  vault.Record
 	cause   string // a Login constant: only a login helps
 	err     error
+	told    bool // cause has been noted and announced
 }
 
 // renew does the work of one renewal, then tells of it with no lock held.
@@ -82,7 +83,7 @@ func (r *Renewer) renewLocked(ctx context.Context, a Account, p *Provider, than 
 		return outcome{err: fmt.Errorf("renew %s: %w", a.ID, err)}
 	}
 	defer held.Release()
-	a, gone := r.o.Registry.Get(a.ID) // as it is now: it may have been removed while this waited
+	a, gone := r.o.Registry.Latest(a.ID) // it may have been removed while this waited, or refused to another process
 	record, err := held.Read()
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
@@ -165,7 +166,7 @@ func (r *Renewer) presentLocked(ctx context.Context, a Account, p *Provider, hel
 			err = &unansweredError{noToken(answered, request)}
 		}
 		if err == nil {
-			return r.refused(p, held, record, earlier, readRefusal(answered.status, answered.header, answered.body, answered.at, request.secrets()))
+			return r.refused(a, p, held, record, earlier, readRefusal(answered.status, answered.header, answered.body, answered.at, request.secrets()))
 		}
 		if errors.Is(err, vault.ErrLostResponse) {
 			return outcome{record: record, cause: LoginLostResponse}
@@ -234,7 +235,7 @@ func (r *Renewer) commit(held *vault.Held, next vault.Record) outcome {
 
 // refused settles what a whole refusal means (DESIGN 3). The lock is held: the
 // record on disk is the one that was presented.
-func (r *Renewer) refused(p *Provider, held *vault.Held, record vault.Record, earlier vault.Attempt, te *TokenError) outcome {
+func (r *Renewer) refused(a Account, p *Provider, held *vault.Held, record vault.Record, earlier vault.Attempt, te *TokenError) outcome {
 	if te.Temporary() {
 		// The note stays, so that a refusal that follows is known for what it may
 		// be: a server can fail after it has rotated.
@@ -249,6 +250,18 @@ func (r *Renewer) refused(p *Provider, held *vault.Held, record vault.Record, ea
 		o.cause = LoginLostResponse
 	case p.LoginRequired != nil && p.LoginRequired(te):
 		o.cause = LoginRevoked
+	}
+	if o.cause != "" {
+		// Before the lock is free: whoever gets it next would present the token
+		// again, and take the answer for another reason. Where accounts.json cannot
+		// be written, the note of the presentation holds him back.
+		news, err := r.flag(a.ID, o)
+		if o.told = true; news {
+			r.announceEnd(a.ID, o)
+		}
+		if err != nil {
+			return o
+		}
 	}
 	if err := held.Abandon(); err != nil {
 		r.log.Warn("the note of a refused renewal stays behind", "error", err)

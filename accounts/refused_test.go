@@ -1,0 +1,45 @@
+package accounts
+
+import (
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oauthmux/oauthmux/accounts/simulator"
+)
+
+// A refusal is noted before the lock is free: whoever waits for it would present
+// the refused token again, and a login whose answer was lost would then count as
+// revoked.
+func TestI3_ARefusedTokenIsNotPresentedByWhoComesNext(t *testing.T) {
+	h := newSharedHome(t, simulator.Options{Presentations: true})
+	a := h.addAccount(t, "ada", "work")
+	gen := h.token(t, a.ID).Generation
+	next := &home{dir: h.dir, sim: h.sim} // another process
+	next.open(t, h.sim.URL(), sharedKey(h.dir))
+	h.sim.Revoke("ada")
+
+	// As long as somebody else writes accounts.json, nothing can be noted there.
+	writing, err := lockState(filepath.Join(h.dir, "state.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var both sync.WaitGroup
+	renew := func(h *home) {
+		if _, err := h.renewer.Renew(t.Context(), a.ID, gen); !isLoginNeeded(err, LoginRevoked) {
+			t.Errorf("got %v", err)
+		}
+	}
+	both.Go(func() { renew(h) })
+	waitUntil(t, func() bool { return h.sim.Counts().Statuses[400] == 1 })
+	both.Go(func() { renew(next) })
+	time.Sleep(300 * time.Millisecond) // for who does not wait
+	if err := writing.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	both.Wait()
+	if n := len(h.sim.Presentations()); n != 1 {
+		t.Errorf("the refused token was presented %d times", n)
+	}
+}
