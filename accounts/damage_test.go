@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -53,8 +54,15 @@ var damagedFiles = map[string]string{
 	"bytes after the end": whole + "{}",
 	"a second document":   whole + "\n" + whole,
 	"deep":                `{"version":1,"accounts":[],"x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
-	"deeper":              strings.Repeat(`{"a":`, 1_000_000),
-	"huge":                `{"version":1,"accounts":[],"x":"` + strings.Repeat("x", documentLimit) + `"}`,
+}
+
+// allDamaged has those as well that take a while to make: the processes that tests
+// start have to begin quickly.
+func allDamaged() map[string]string {
+	all := maps.Clone(damagedFiles)
+	all["deeper"] = strings.Repeat(`{"a":`, 1_000_000)
+	all["huge"] = `{"version":1,"accounts":[],"x":"` + strings.Repeat("x", documentLimit) + `"}`
+	return all
 }
 
 // seal plants the sealed record of an account.
@@ -80,7 +88,7 @@ func badFiles(t *testing.T, dir string) []string {
 
 func TestADamagedFileIsKeptAndRebuilt(t *testing.T) {
 	t.Parallel()
-	for name, content := range damagedFiles {
+	for name, content := range allDamaged() {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "accounts.json")

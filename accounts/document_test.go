@@ -32,7 +32,7 @@ func TestC15_ABitFlippedAnywhereIsSeenOrHarmless(t *testing.T) {
 }
 
 func FuzzDocument(f *testing.F) {
-	for _, content := range damagedFiles {
+	for _, content := range allDamaged() {
 		if len(content) < 1<<16 {
 			f.Add([]byte(content))
 		}
