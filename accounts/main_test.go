@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -22,7 +23,11 @@ import (
 
 func TestMain(m *testing.M) {
 	if ids := os.Getenv(childEnv); ids != "" {
-		if err := renewInChild(ids, os.Getenv(childForEver) != ""); err != nil {
+		renew := renewInChild
+		if os.Getenv(childName) != "" {
+			renew = renewUntilKilled
+		}
+		if err := renew(strings.Fields(ids)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -34,8 +39,8 @@ func TestMain(m *testing.M) {
 // The environment of this binary when it plays one of several processes.
 const (
 	childEnv      = "OAUTHMUX_TEST_CHILD" // ids of the accounts to renew
-	childForEver  = "OAUTHMUX_TEST_FOR_EVER"
 	childHome     = "OAUTHMUX_TEST_HOME"
+	childWaits    = "OAUTHMUX_TEST_WAITS"    // it says when it is ready, and begins when its stdin ends
 	childProvider = "OAUTHMUX_TEST_PROVIDER" // address of the simulator
 )
 
@@ -107,8 +112,10 @@ func (h *home) build(providerURL string, o vault.Options) (err error) {
 	if h.registry, err = OpenRegistry(RegistryOptions{Dir: h.dir, LockPath: filepath.Join(h.dir, "state.lock"), Bus: h.bus, Log: log}); err != nil {
 		return err
 	}
-	if err := h.registry.AcceptTerms(simulated); err != nil {
-		return err
+	if !h.registry.TermsAccepted(simulated) {
+		if err := h.registry.AcceptTerms(simulated); err != nil {
+			return err
+		}
 	}
 	h.renewer = NewRenewer(RenewerOptions{
 		Registry: h.registry, Vault: h.vault, Providers: h.providers, Journal: h.journal, Bus: h.bus, Log: log, UserAgent: UserAgent("test"),
@@ -231,31 +238,27 @@ func (h *home) child(ctx context.Context, ids ...ID) *exec.Cmd {
 	return cmd
 }
 
-// renewInChild renews what has expired, and says which generation it has then;
-// or it renews again and again until it is killed.
-func renewInChild(ids string, forEver bool) error {
+// renewInChild renews what has expired, and says which generation it has then.
+func renewInChild(ids []string) error {
 	h := &home{dir: os.Getenv(childHome)}
 	if err := h.build(os.Getenv(childProvider), sharedKey(h.dir)); err != nil {
 		return err
 	}
+	if os.Getenv(childWaits) != "" {
+		fmt.Println("ready")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for {
-		for id := range strings.FieldsSeq(ids) {
-			token, err := h.renewer.Token(ID(id))
-			if err == nil && (forEver || !token.Valid(time.Now())) {
-				token, err = h.renewer.Renew(ctx, ID(id), token.Generation)
-			}
-			switch {
-			case forEver: // whatever came, it goes on
-			case err != nil:
-				return err
-			default:
-				fmt.Println(token.Generation)
-			}
+	for _, id := range ids {
+		token, err := h.renewer.Token(ID(id))
+		if err == nil && !token.Valid(time.Now()) {
+			token, err = h.renewer.Renew(ctx, ID(id), token.Generation)
 		}
-		if !forEver || ctx.Err() != nil {
-			return ctx.Err()
+		if err != nil {
+			return err
 		}
+		fmt.Println(token.Generation)
 	}
+	return nil
 }

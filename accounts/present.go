@@ -135,11 +135,11 @@ func (r *Renewer) mayPresent(ctx context.Context, id ID, held *vault.Held, recor
 	if err != nil {
 		return fmt.Errorf("renew %s: %w", id, err)
 	}
-	until := earlier.NotBefore(now, expiry)
+	until := r.notBefore(earlier, now, expiry)
 	switch wait := until.Sub(now); {
 	case wait <= 0:
 		return nil
-	case wait <= shortWait && pause(ctx, wait+rand.N(shortSpread)): //nolint:gosec // G404: only to keep two apart
+	case wait <= shortWait && pause(ctx, wait+rand.N(r.spread)): //nolint:gosec // G404: only to keep two apart
 		return nil
 	}
 	return &PostponedError{Until: until}

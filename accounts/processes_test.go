@@ -1,15 +1,16 @@
 package accounts
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,23 +56,20 @@ func TestI1_EightProcessesRenewAnExpiredTokenOnce(t *testing.T) {
 	h.expire(t, a.ID)
 	gen := h.token(t, a.ID).Generation
 	const processes = 8
-	var wg sync.WaitGroup
-	outputs := make([]string, processes)
+	var ready, all sync.WaitGroup
+	begin := make(chan struct{})
 	for i := range processes {
-		wg.Go(func() {
-			out, err := h.child(t.Context(), a.ID).CombinedOutput()
-			outputs[i] = strings.TrimSpace(string(out))
-			if err != nil {
-				t.Errorf("process %d: %v: %s", i, err, out)
+		ready.Add(1)
+		all.Go(func() {
+			got, err := h.renewWhenTold(t.Context(), a.ID, ready.Done, begin)
+			if err != nil || got != strconv.FormatUint(gen+1, 10) {
+				t.Errorf("process %d has generation %q, want %d: %v", i, got, gen+1, err)
 			}
 		})
 	}
-	wg.Wait()
-	for i, out := range outputs {
-		if out != strconv.FormatUint(gen+1, 10) {
-			t.Errorf("process %d has generation %q, want %d", i, out, gen+1)
-		}
-	}
+	ready.Wait()
+	close(begin)
+	all.Wait()
 	if got := h.sim.Counts().TotalRefreshes(); got != 1 {
 		t.Errorf("the refresh token was presented %d times, want once", got)
 	}
@@ -81,81 +79,40 @@ func TestI1_EightProcessesRenewAnExpiredTokenOnce(t *testing.T) {
 	}
 }
 
-// TestC01_KillingProcessesLosesNoLogin kills processes in the middle of renewals.
-// The server forgives a token that is presented again, and counts it.
-func TestC01_KillingProcessesLosesNoLogin(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("starts and kills processes for seconds")
+// renewWhenTold has another process renew an account as soon as begin is closed,
+// and returns which generation it has then.
+func (h *home) renewWhenTold(ctx context.Context, id ID, ready func(), begin <-chan struct{}) (string, error) {
+	isReady := sync.OnceFunc(ready)
+	defer isReady() // nobody waits for one that has failed
+	cmd := h.child(ctx, id)
+	cmd.Env = append(cmd.Env, childWaits+"=yes")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return "", err
 	}
-	// An access token that is always due lets the next process go on at once.
-	h := newSharedHome(t, simulator.Options{Policy: simulator.Grace, Grace: time.Hour, TokenLife: time.Second})
-	var ids []ID
-	for n := range 6 {
-		name := "user" + strconv.Itoa(n)
-		h.sim.AddUser(simulator.User{Name: name})
-		ids = append(ids, h.addAccount(t, name, name).ID)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
 	}
-	const workers = 3
-	var kills atomic.Int32
-	requests := func() int { return h.sim.Counts().Total(simulator.PathToken) }
-	ends := time.Now().Add(time.Minute)
-	enough := func() bool {
-		return kills.Load() >= 8 && h.sim.Counts().TotalRefreshes() >= 8 || time.Now().After(ends)
+	if err := cmd.Start(); err != nil {
+		return "", err
 	}
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for n := 0; !enough(); n++ {
-				cmd := h.child(t.Context(), append(slices.Clone(ids[2*w:]), ids[:2*w]...)...)
-				cmd.Env = append(cmd.Env, childForEver+"=yes")
-				if err := cmd.Start(); err != nil {
-					t.Error(err)
-					return
-				}
-				for before := requests(); requests() == before && !enough(); {
-					time.Sleep(time.Millisecond)
-				}
-				time.Sleep(time.Duration(n*7%30) * time.Millisecond) // another moment each time
-				kills.Add(1)                                         // before the kill: the kernel frees the lock before Wait returns
-				if err := cmd.Process.Kill(); err != nil {
-					t.Error(err)
-				}
-				_ = cmd.Wait() // it was killed
-			}
-		})
+	said := bufio.NewReader(out)
+	if _, err := said.ReadString('\n'); err == nil {
+		isReady()
+		<-begin
 	}
-	wg.Wait()
-	before := h.sim.Counts()
-	t.Logf("%d kills, %d renewals, %d tokens presented again", kills.Load(), before.TotalRefreshes(), before.Reuse)
-	if before.TotalRefreshes() < 8 {
-		t.Errorf("only %d renewals: little was tested", before.TotalRefreshes())
+	_ = in.Close() // an error: the process has ended
+	got, readErr := io.ReadAll(said)
+	if err := errors.Join(readErr, cmd.Wait()); err != nil {
+		return "", fmt.Errorf("%w: %s", err, stderr.String())
 	}
-	var last sync.WaitGroup
-	for _, id := range ids {
-		last.Go(func() {
-			token, err := h.renewer.Renew(t.Context(), id, h.token(t, id).Generation)
-			if err != nil {
-				t.Errorf("the last renewal of %s: %v", id, err)
-				return
-			}
-			if _, live := h.sim.Owner(token.RefreshToken.Reveal()); !live {
-				t.Errorf("the last refresh token of %s is dead", id)
-			}
-		})
-	}
-	last.Wait()
-	c := h.sim.Counts()
-	delete(c.Violations, simulator.BadBody) // a request whose sender was killed
-	if c.SupersededPresented != 0 || c.Reuse > int(kills.Load()) || c.TotalViolations() != 0 {
-		t.Errorf("%d superseded tokens were presented, %d of them again for %d kills; violations %v", c.SupersededPresented, c.Reuse, kills.Load(), c.Violations)
-	}
-	if len(h.registry.All()) != len(ids) || openRegistry(t, h.dir, nil).Damage() != "" {
-		t.Errorf("accounts.json has %d accounts, %q", len(h.registry.All()), h.registry.Damage())
-	}
+	return strings.TrimSpace(string(got)), nil
 }
 
-func TestT35_ARestoredBackupIsNotPresented(t *testing.T) {
+func TestT35I8_ARestoredBackupIsNotPresented(t *testing.T) {
 	h := newHome(t, simulator.Options{})
 	a := h.addAccount(t, "ada", "work")
 	path := filepath.Join(h.dir, "vault", string(a.ID), "cred")
@@ -173,9 +130,18 @@ func TestT35_ARestoredBackupIsNotPresented(t *testing.T) {
 	if _, err := h.renewer.Renew(t.Context(), a.ID, token.Generation); !errors.Is(err, ErrRolledBack) {
 		t.Errorf("got %v", err)
 	}
-	if got := h.token(t, a.ID); got.Generation != token.Generation {
-		t.Errorf("generation %d is handed out after %d", got.Generation, token.Generation)
+	check := func() {
+		t.Helper()
+		if got := h.token(t, a.ID); got.Generation != token.Generation {
+			t.Errorf("generation %d is handed out after %d", got.Generation, token.Generation)
+		}
 	}
+	check()
+	// Now as if another process had stored one: the vault is read again.
+	if _, err := h.registry.Edit(a.ID, func(a *Account) error { a.TokenExpiresAt = a.TokenExpiresAt.Add(time.Second); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	check()
 	h.checkClean(t)
 }
 

@@ -48,6 +48,10 @@ type Renewer struct {
 	o   RenewerOptions
 	log *slog.Logger
 
+	// The spacing of presentations, which tests of many kills make shorter.
+	notBefore func(a vault.Attempt, now, expiry time.Time) time.Time // vault.Attempt.NotBefore
+	spread    time.Duration                                          // shortSpread
+
 	mu       sync.Mutex // guards what follows
 	renewals map[ID]*renewal
 	tokens   map[ID]cachedToken
@@ -75,8 +79,12 @@ type cachedToken struct {
 // NewRenewer returns a Renewer; it starts nothing.
 func NewRenewer(o RenewerOptions) *Renewer {
 	r := &Renewer{
-		o:        o,
-		log:      o.Log,
+		o:   o,
+		log: o.Log,
+
+		notBefore: vault.Attempt.NotBefore,
+		spread:    shortSpread,
+
 		renewals: make(map[ID]*renewal),
 		tokens:   make(map[ID]cachedToken),
 		troubles: make(map[ID]trouble),
