@@ -3,14 +3,11 @@
 package e2e
 
 import (
-	"context"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -106,60 +103,6 @@ func TestAnAnswerLostForGoodIsSaidToBeLost(t *testing.T) {
 		t.Errorf("work is %+v", got)
 	}
 	h.token("work")
-}
-
-// Killed at random moments, under requests and with tokens that live for a
-// second. A token is presented again only where a kill came between, and soon
-// only once; no login is lost, and at the end everything works that need not wait.
-func TestKillsAtRandomLoseNoLogin(t *testing.T) {
-	t.Parallel()
-	const kills = 8
-	names := []string{"work", "home", "lab"}
-	p := newProvider(t, simulator.Options{Policy: simulator.Grace, Grace: time.Minute, Latency: 20 * time.Millisecond}, people(names...)...)
-	h := newHome(t, p)
-	h.login(names...)
-	p.shortLived()
-	for _, name := range names {
-		h.ok("refresh", name)
-	}
-	p.Inject(simulator.Fault{Kind: simulator.Slow, Path: simulator.PathToken, Delay: 60 * time.Millisecond, Times: -1})
-	for range kills {
-		e := h.serve()
-		ctx, stop := context.WithCancel(t.Context())
-		var clients sync.WaitGroup
-		for i := range 6 {
-			clients.Go(func() {
-				for ctx.Err() == nil {
-					r := e.client.request(ctx, question)
-					r.Header.Set("X-Claude-Code-Session-Id", "session-"+itoa(i))
-					if _, err := e.client.send(r); err != nil {
-						time.Sleep(10 * time.Millisecond)
-					}
-				}
-			})
-		}
-		time.Sleep(time.Duration(200+rand.IntN(600)) * time.Millisecond)
-		e.kill()
-		stop()
-		clients.Wait()
-	}
-	p.longLived()
-	p.ClearFaults()
-	h.serve()
-	for _, name := range names {
-		// Twice without an answer is ten minutes of rest, and no end of the login.
-		if r := h.run("refresh", name); r.status != 0 && !strings.Contains(r.stderr, "the answer to the last renewal was lost; the next one is at") {
-			t.Errorf("refresh %s: %v", name, r)
-		}
-		if a := h.account(name); a.State == control.StateLoginNeeded || a.State == control.StateUnreadable {
-			t.Errorf("%s is %s: %s", name, a.State, a.Reason)
-		}
-	}
-	c := p.Counts()
-	if c.SupersededPresented != 0 || c.Reuse > kills {
-		t.Errorf("superseded tokens were presented %d times, spent ones %d times at %d kills", c.SupersededPresented, c.Reuse, kills)
-	}
-	t.Logf("%d renewals, %d presented again", c.TotalRefreshes(), c.Reuse)
 }
 
 func TestACooldownOutlivesAKill(t *testing.T) {
