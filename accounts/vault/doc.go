@@ -12,6 +12,7 @@
 //	vault/<id>/cred       the sealed record; replaced only by rename
 //	vault/<id>/cred.tmp   the next one, in space reserved before the request
 //	vault/<id>/cred.new   the same, when the disk refused cred.tmp
+//	vault/<id>/cred.home  one of these two that was found, on its way to cred
 //	vault/<id>/cred.prev  a link to the one before, until cred was read back
 //	vault/<id>/intent     a refresh token is being presented; an HMAC of it
 //

@@ -140,7 +140,8 @@ func (d *memDisk) image(keep func(ops int) []bool, content func(*memNode) []byte
 	defer d.mu.Unlock()
 	image := newMemDisk()
 	nodes := make(map[*memNode]*memNode)
-	for path, dir := range d.dirs {
+	for _, path := range slices.Sorted(maps.Keys(d.dirs)) { // in order: a seed is to give the same image again
+		dir := d.dirs[path]
 		names := maps.Clone(dir.durable)
 		for i, kept := range keep(len(dir.pending)) {
 			if kept {
@@ -148,7 +149,8 @@ func (d *memDisk) image(keep func(ops int) []bool, content func(*memNode) []byte
 			}
 		}
 		copied := &memDir{live: make(map[string]*memNode), durable: make(map[string]*memNode)}
-		for name, node := range names {
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			node := names[name]
 			if nodes[node] == nil {
 				data := slices.Clone(content(node))
 				nodes[node] = &memNode{live: data, durable: slices.Clone(data)}

@@ -14,6 +14,7 @@ const (
 	credName   = "cred"        // the record in force; replaced only by rename
 	tmpName    = "cred.tmp"    // the next one, being written
 	newName    = "cred.new"    // the same, after the disk refused cred.tmp
+	homeName   = "cred.home"   // one found beside cred, on its way there
 	prevName   = "cred.prev"   // the one before, until cred has been read back
 	badName    = "cred.bad-"   // and the time: unreadable ones are kept aside
 	intentName = "intent"      // a refresh token is being presented
@@ -147,26 +148,17 @@ func (h *Held) recover() (f found, home bool, err error) {
 	return f, true, nil
 }
 
-// promote makes a record found elsewhere the account's cred.
+// promote makes a record found elsewhere the account's cred. It writes the record
+// once more: whoever wrote it first may have been killed before the disk had it, or
+// after the disk had refused to, and what can be read now need not be there after a
+// power loss. What it was found in stays until the new one is durable.
 func (h *Held) promote(s *sealer, f found) error {
-	if f.place == tmpName || f.place == newName {
-		if err := h.keepOld(f.bad); err != nil {
-			return err
-		}
-		if err := h.dir.rename(f.place, credName); err != nil {
-			return err
-		}
-		if err := h.dir.sync(); err != nil {
-			return err
-		}
-	} else {
-		sealed, err := s.sealEntry(h.id, f.entry)
-		if err != nil {
-			return err
-		}
-		if err := h.commit(tmpName, nil, sealed, f.bad); err != nil {
-			return err
-		}
+	sealed, err := s.sealEntry(h.id, f.entry)
+	if err != nil {
+		return err
+	}
+	if err := h.commit(homeName, nil, sealed, f.bad); err != nil {
+		return err
 	}
 	h.removeCopies()
 	return nil

@@ -42,7 +42,12 @@ func (h *Held) Prepare() error {
 	if err != nil {
 		return err
 	}
-	if err := removeAny(h.dir, tmpName, newName); err != nil {
+	// Whoever put the record in its place may have been killed before that was
+	// durable, and then the record is still in one of the files that go now.
+	if err := h.dir.sync(); err != nil {
+		return fmt.Errorf("reserve space: %w", err)
+	}
+	if err := removeAny(h.dir, tmpName, newName, homeName); err != nil {
 		return fmt.Errorf("reserve space: %w", err)
 	}
 	tmp, err := h.dir.create(tmpName)
