@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -52,11 +53,12 @@ func runAll(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
+	files := openFiles()
 	status := m.Run()
 	if status != 0 {
 		return status
 	}
-	if err := goleak.Find(); err != nil {
+	if err := errors.Join(goleak.Find(), sameFiles(files)); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
