@@ -23,11 +23,14 @@ import (
 
 func TestMain(m *testing.M) {
 	if ids := os.Getenv(childEnv); ids != "" {
-		renew := renewInChild
-		if os.Getenv(childName) != "" {
-			renew = renewUntilKilled
+		play := func() error { return renewInChild(strings.Fields(ids)) }
+		if callers := os.Getenv(childCallers); callers != "" {
+			play = func() error { return graze(ids, callers) }
 		}
-		if err := renew(strings.Fields(ids)); err != nil {
+		if os.Getenv(childName) != "" {
+			play = func() error { return renewUntilKilled(strings.Fields(ids)) }
+		}
+		if err := play(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

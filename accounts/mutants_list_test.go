@@ -14,7 +14,7 @@ type edit struct{ file, old, new string }
 
 // Tests that are there for any of these, and what they are.
 const (
-	herd      = "TestI1_EightProcessesRenewAnExpiredTokenOnce"
+	eight     = "TestI1_EightProcessesRenewAnExpiredTokenOnce"
 	kills     = "TestC01_KillingProcessesLosesNoLogin" // with mutantKills of them
 	powerLost = "TestI2I4PowerLostAtEveryStep"
 	killed    = "TestI2I4I7KilledAtEveryStep"
@@ -32,7 +32,7 @@ var mutations = []mutation{
 	}
 	unlock, ok, err := dir.tryLock(lockName)
 	if !ok || err != nil {`,
-	}}, []string{herd, kills}},
+	}}, []string{eight, kills}},
 	{"sent when the lock cannot be had", "I1, I3", []edit{{
 		"vault/lock.go", "	unlock, ok, err := dir.tryLock(lockName)\n	if !ok || err != nil {",
 		`	unlock, ok, err := dir.tryLock(lockName)
@@ -51,11 +51,11 @@ var mutations = []mutation{
 		f = remembered(h.vault, h.id, f)
 	}
 `,
-	}}, []string{herd, kills}},
+	}}, []string{eight, kills}},
 	{"a newer token is not taken", "I3", []edit{{
 		"present.go", "case unreadable == nil && record.Generation > than",
 		`case !mutant("a newer token is not taken") && unreadable == nil && record.Generation > than`,
-	}}, []string{herd}},
+	}}, []string{eight}},
 	{"a refusal is noted after the lock", "I3", []edit{{
 		"present.go", "	if o.cause != \"\" {\n",
 		"	if o.cause != \"\" && !mutant(\"a refusal is noted after the lock\") {\n",
