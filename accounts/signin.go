@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -132,18 +131,18 @@ func (s *signIn) record(a Account) vault.Record {
 	}
 }
 
-// renew gives an account that is here already the new login.
+// renew gives an account that is here already the new login. Its lock is held until
+// the account is known to be there still: nobody renews, or removes, what is stored
+// for an account that is gone.
 func (s *signIn) renew(ctx context.Context, a Account) (ID, bool, error) {
 	held, err := s.l.o.Vault.Lock(ctx, string(a.ID))
 	if err != nil {
 		return "", false, err
 	}
-	err = held.Store(s.record(a))
-	held.Release()
-	if err != nil && !errors.Is(err, vault.ErrUnsaved) {
+	defer held.Release()
+	if err := held.Store(s.record(a)); err != nil && !errors.Is(err, vault.ErrUnsaved) {
 		return "", false, err
 	}
-	s.askProfile(ctx)
 	_, err = s.l.o.Registry.Edit(a.ID, func(a *Account) error {
 		s.fill(a)
 		if s.f.want.label != "" {
@@ -153,50 +152,28 @@ func (s *signIn) renew(ctx context.Context, a Account) (ID, bool, error) {
 	})
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return s.removed(ctx, a.ID)
+		return s.removed(ctx, a.ID, held)
 	case err != nil:
 		return "", false, errors.Join(errNotRegistered, err)
 	}
+	held.Release()
+	s.describe(ctx, a.ID)
 	s.announce(a.ID, "login renewed")
 	return a.ID, true, nil
 }
 
 // removed deals with an account that was removed while its owner signed in: it
 // does not come back. A login that was not asked to be its own is a new account's.
-func (s *signIn) removed(ctx context.Context, id ID) (ID, bool, error) {
+func (s *signIn) removed(ctx context.Context, id ID, held *vault.Held) (ID, bool, error) {
 	defer func() { // last: what it holds is durable in the new account by then
-		if err := s.l.o.Vault.Remove(ctx, string(id)); err != nil && !errors.Is(err, vault.ErrNotFound) {
+		if err := held.Remove(ctx); err != nil {
 			s.l.log.Warn("the folder of a removed account stays behind", "account", id, "error", err)
 		}
 	}()
 	if s.f.want.account != "" {
 		return "", false, fmt.Errorf("the account was removed meanwhile: %w", ErrNotFound)
 	}
-	if err := s.followUp(ctx, id); err != nil {
-		return "", false, err
-	}
 	return s.create(ctx)
-}
-
-// followUp takes over what a renewal may have made of the login while it was in
-// the folder of an account that is gone. None comes after it: a renewal looks for
-// its account once it has the lock.
-func (s *signIn) followUp(ctx context.Context, id ID) error {
-	held, err := s.l.o.Vault.Lock(ctx, string(id))
-	if err != nil {
-		return err
-	}
-	defer held.Release()
-	record, err := held.Read()
-	if err != nil || !record.LoggedInAt.Equal(s.at) || bytes.Equal(record.Raw, s.raw) {
-		return nil // then the login is as it came
-	}
-	t, err := tokenFrom(record)
-	if err != nil {
-		return err
-	}
-	s.raw, s.t = record.Raw, t
-	return nil
 }
 
 // create makes a new account: in the vault, then in the registry.
@@ -229,6 +206,18 @@ func (s *signIn) create(ctx context.Context) (ID, bool, error) {
 	return a.ID, false, nil
 }
 
+// describe adds to an account what only the profile says of it.
+func (s *signIn) describe(ctx context.Context, id ID) {
+	known := s.who
+	if s.askProfile(ctx); s.who == known {
+		return
+	}
+	_, err := s.l.o.Registry.Edit(id, func(a *Account) error { s.identifies(a); return nil })
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		s.l.log.Warn("what the profile says of a login is not in accounts.json", "account", id, "error", err)
+	}
+}
+
 // complement stores a new account's record once more when the profile has said
 // something since, so that all of the account can be rebuilt from it. This comes
 // before anybody knows of the account: a token never changes its generation in
@@ -248,16 +237,21 @@ func (s *signIn) complement(stored, now vault.Record) {
 
 // fill writes down what the login says of its account.
 func (s *signIn) fill(a *Account) {
-	a.Identity = cmp.Or(s.who.Key, a.Identity)
-	a.Email = cmp.Or(s.who.Email, a.Email)
-	a.Org = cmp.Or(s.who.Org, a.Org)
-	a.Plan = cmp.Or(s.who.Plan, a.Plan)
+	s.identifies(a)
 	a.NeedsLogin, a.NeedsLoginGen, a.PingsOff, a.NeedsYou = "", 0, "", ""
 	a.LoggedInAt = s.at.UTC().Round(0)
 	a.TokenExpiresAt = s.t.Expiry.UTC().Round(0)
 	if s.f.how == LoginBrowser {
 		a.Browser = BrowserReady
 	}
+}
+
+// identifies writes down whose the login is.
+func (s *signIn) identifies(a *Account) {
+	a.Identity = cmp.Or(s.who.Key, a.Identity)
+	a.Email = cmp.Or(s.who.Email, a.Email)
+	a.Org = cmp.Or(s.who.Org, a.Org)
+	a.Plan = cmp.Or(s.who.Plan, a.Plan)
 }
 
 func (s *signIn) announce(id ID, evidence string) {

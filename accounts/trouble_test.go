@@ -129,12 +129,12 @@ func TestAnAccountThatGoesDuringItsOwnLogin(t *testing.T) {
 	h := newHome(t, simulator.Options{})
 	a := h.addAccount(t, "ada", "work")
 	p, _ := h.providers.Get(simulated)
-	profile := p.Profile
-	p.Profile = func(ctx context.Context, c Doer, token Token) (Identity, error) { // between vault and registry
-		if err := errors.Join(h.vault.Remove(ctx, string(a.ID)), h.registry.Remove(a.ID)); err != nil {
+	identity := p.Identity
+	p.Identity = func(raw []byte) Identity { // another process removes it, and this one has not heard of it
+		if err := errors.Join(h.vault.Remove(t.Context(), string(a.ID)), openRegistry(t, h.dir, nil).Remove(a.ID)); err != nil {
 			t.Error(err)
 		}
-		return profile(ctx, c, token)
+		return identity(raw)
 	}
 	flow, err := h.logins.Start(t.Context(), simulated, LoginPaste, "work")
 	if err != nil {
@@ -148,25 +148,37 @@ func TestAnAccountThatGoesDuringItsOwnLogin(t *testing.T) {
 	}
 }
 
-func TestALoginTakesOverWhatARenewalMadeOfIt(t *testing.T) {
-	h := newHome(t, simulator.Options{})
+// A process that has not heard of the removal tries to renew what a login stored for
+// the account that is gone, until the login has become a new account's.
+func TestALoginThatMovesOnIsNotRenewedWhereItWas(t *testing.T) {
+	h := newSharedHome(t, simulator.Options{})
 	a := h.addAccount(t, "ada", "work")
+	other := &home{dir: h.dir, sim: h.sim}
+	other.open(t, h.sim.URL(), sharedKey(h.dir))
 	p, _ := h.providers.Get(simulated)
-	profile := p.Profile
+	identity, profile := p.Identity, p.Profile
+	p.Identity = func(raw []byte) Identity {
+		if err := openRegistry(t, h.dir, nil).Remove(a.ID); err != nil {
+			t.Error(err)
+		}
+		return identity(raw)
+	}
+	renewed := make(chan error, 1)
 	p.Profile = func(ctx context.Context, c Doer, token Token) (Identity, error) {
-		p.Profile = profile
-		// The login is in the vault: it is renewed there, and then its account goes.
-		if _, err := h.renewer.Renew(ctx, a.ID, h.token(t, a.ID).Generation); err != nil {
-			t.Error(err)
-		}
-		if err := h.registry.Remove(a.ID); err != nil {
-			t.Error(err)
-		}
+		now := other.token(t, a.ID) // the login's own
+		go func() {
+			_, err := other.renewer.Renew(t.Context(), a.ID, now.Generation)
+			renewed <- err
+		}()
+		waitUntil(t, func() bool { return other.renewer.Renewing(a.ID) })
 		return profile(ctx, c, token)
 	}
 	got := h.signIn(t, "ada", "")
 	if got.State != FlowDone || got.Account == a.ID {
 		t.Fatalf("the flow is %+v", got)
+	}
+	if err := <-renewed; err == nil {
+		t.Error("it was renewed where nothing is any more")
 	}
 	if user, live := h.sim.Owner(h.token(t, got.Account).RefreshToken.Reveal()); user != "ada" || !live {
 		t.Errorf("the refresh token is %q's, live %v", user, live)

@@ -172,7 +172,11 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 	if err := a.registry.Remove(acc.ID); err != nil {
 		return control.Reply{}, err
 	}
-	// Once more: a window may have ended since, or what was in the way is gone.
+	// Once more: a login may have been stored for the account while it was known still.
+	if err := a.vault.Remove(ctx, string(acc.ID)); err != nil {
+		return control.Reply{}, err
+	}
+	// And this, too: a window may have ended since, or what was in the way is gone.
 	if stays := a.removeSession(ctx, acc.ID); stays != nil {
 		return control.Reply{}, &control.Error{
 			Code: control.CodeBrowserProfile, Message: message + ", but for its browser profile: " + stays.Error(),

@@ -87,6 +87,18 @@ func (v *Vault) Remove(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	return h.removeAll()
+}
+
+// Remove is Vault.Remove by whoever has the lock, which is given back.
+func (h *Held) Remove(ctx context.Context) error {
+	if h.kept { // the vault has it, with a record that is unsaved
+		return h.vault.Remove(ctx, h.id)
+	}
+	return h.removeAll()
+}
+
+func (h *Held) removeAll() error {
 	defer h.free()
 	if err := h.removeFiles(); err != nil {
 		return fmt.Errorf("remove the record: %w", err)
