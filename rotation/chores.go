@@ -12,8 +12,9 @@ import (
 
 const (
 	// choreLook is how long the background sleeps at most: timers stand still while
-	// a machine sleeps, so what is due is found by looking at the clock.
-	choreLook = time.Minute
+	// a machine sleeps, so what is due is found by looking at the clock. With
+	// choreSpan, all that a long sleep left is begun within a minute of its end.
+	choreLook = 30 * time.Second
 	// choreSpread lies between the starts of two chores, choreSpan is within what
 	// all that are due have started. After a long sleep everything is due at once.
 	choreSpread = time.Second

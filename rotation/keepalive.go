@@ -60,8 +60,9 @@ type KeepaliveOptions struct {
 type Keepalive struct {
 	o KeepaliveOptions
 
-	mu     sync.Mutex // guards states and what they point to
+	mu     sync.Mutex // guards what follows, and what states point to
 	states map[accounts.ID]*keptAlive
+	looked time.Time // at the clock
 }
 
 // keptAlive is what the keepalive knows of one account.
@@ -91,6 +92,7 @@ func (k *Keepalive) due(now time.Time, busy func(accounts.ID) bool) (all []chore
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.forgetOthers(members)
+	k.follow(now)
 	for i := range members {
 		m := &members[i]
 		s := k.o.Settings(m.Account.Provider)
@@ -121,6 +123,22 @@ func (k *Keepalive) due(now time.Time, busy func(accounts.ID) bool) (all []chore
 		}
 	}
 	return all, next
+}
+
+// follow has what is settled go along with a clock that was set back: it is to come
+// as soon as it would have, not when that clock has made up for it. k.mu is held.
+func (k *Keepalive) follow(now time.Time) {
+	back := k.looked.Sub(now)
+	k.looked = now
+	if back <= 0 {
+		return
+	}
+	for _, st := range k.states {
+		if !st.last.IsZero() {
+			st.last = st.last.Add(-back)
+		}
+		st.next, st.renewAt = st.next.Add(-back), st.renewAt.Add(-back)
+	}
 }
 
 // wantsPing reports whether only a ping would show the provider that the account

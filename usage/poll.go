@@ -115,7 +115,7 @@ func (p Pace) Allowed(r Reads, now time.Time) time.Time {
 func (p Pace) Due(r Reads, last Snapshot, now time.Time, jitter float64) time.Time {
 	known := last.At
 	if known.After(now) {
-		known = now // read by another clock
+		known = time.Time{} // read by another clock, which says nothing of when
 	}
 	if reads := r.recent(now); len(reads) > 0 {
 		known = later(known, reads[len(reads)-1])

@@ -42,6 +42,10 @@ type Snapshot struct {
 	Windows []Window  `json:"windows"`
 }
 
+// outOfOrder is how far two readings may pass each other on their way: one may wait
+// for its answer as long as a request of ours may take.
+const outOfOrder = 5 * time.Minute
+
 // Window returns the window of that name and scope.
 func (s Snapshot) Window(name, scope string) (Window, bool) {
 	i := slices.IndexFunc(s.Windows, func(w Window) bool { return w.Name == name && w.Scope == scope })
@@ -53,9 +57,16 @@ func (s Snapshot) Window(name, scope string) (Window, bool) {
 
 // Merge returns s with what newer knows laid over it. An answer's headers name
 // only some windows; the others keep their last reading until they have reset.
-// A newer that is older than s changes nothing.
+// A newer that is older than s changes nothing, unless it is so much older that the
+// clock must have been set back: then it is all that is known.
 func (s Snapshot) Merge(newer Snapshot) Snapshot {
-	if newer.At.Before(s.At) || len(newer.Windows) == 0 {
+	if len(newer.Windows) == 0 {
+		return s
+	}
+	switch ahead := s.At.Sub(newer.At); {
+	case ahead > outOfOrder:
+		s = Snapshot{}
+	case ahead > 0:
 		return s
 	}
 	out := Snapshot{At: newer.At, Source: newer.Source, Windows: slices.Clone(newer.Windows)}
