@@ -196,7 +196,7 @@ func (m *melee) check(t *testing.T, a Account, label string, c clash) (now Accou
 		return now, fmt.Errorf("ada's account is %s %q of %d, %w; want %s %q", now.ID, now.Label, len(ids), c.renamed, a.ID, label)
 	case c.login.State == FlowDone && c.login.Account != a.ID && c.login.Account != now.ID:
 		return now, fmt.Errorf("the login's account %s is not there", c.login.Account)
-	case c.login.State != FlowDone && !(c.bound && c.removed):
+	case c.login.State != FlowDone && (!c.bound || !c.removed):
 		return now, fmt.Errorf("the login is lost: %s: %s", c.login.State, c.login.Problem)
 	case now.NeedsLogin != "":
 		return now, fmt.Errorf("ada's account needs a login: %s", now.NeedsLogin)

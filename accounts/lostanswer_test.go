@@ -41,7 +41,7 @@ func seedOf(t *testing.T) uint64 {
 // written and are not about the disk.
 func quickDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "oauthmux-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "oauthmux-test-") //nolint:usetesting // t.TempDir is on a disk
 	if err != nil {
 		return t.TempDir()
 	}
@@ -178,8 +178,11 @@ func TestC07_ALostAnswerLeavesTheRightState(t *testing.T) {
 		policy simulator.Policy
 		grace  time.Duration
 	}{
-		{simulator.Strict, 0}, {simulator.Grace, 10 * time.Second}, {simulator.Grace, time.Minute},
-		{simulator.Forking, 0}, {simulator.NoRotation, 0},
+		{simulator.Strict, 0},
+		{simulator.Grace, 10 * time.Second},
+		{simulator.Grace, time.Minute},
+		{simulator.Forking, 0},
+		{simulator.NoRotation, 0},
 	} {
 		t.Run(fmt.Sprint(server.policy, " ", server.grace), func(t *testing.T) {
 			dir := quickDir(t)

@@ -167,7 +167,7 @@ func TestALoginThatMovesOnIsNotRenewedWhereItWas(t *testing.T) {
 	p.Profile = func(ctx context.Context, c Doer, token Token) (Identity, error) {
 		now := other.token(t, a.ID) // the login's own
 		go func() {
-			_, err := other.renewer.Renew(t.Context(), a.ID, now.Generation)
+			_, err := other.renewer.Renew(context.WithoutCancel(ctx), a.ID, now.Generation)
 			renewed <- err
 		}()
 		waitUntil(t, func() bool { return other.renewer.Renewing(a.ID) })
