@@ -208,6 +208,7 @@ func (m *melee) check(t *testing.T, a Account, label string, c clash) (now Accou
 // logins, renewals, a new name and a removal in two processes. Nobody comes back,
 // nobody gets another one's token or label, and no login is lost.
 func TestC13_SigningInAgainWhileEverythingElseHappens(t *testing.T) {
+	t.Parallel()
 	rounds := 1000
 	if testing.Short() {
 		rounds = 100

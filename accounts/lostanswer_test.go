@@ -169,6 +169,7 @@ func (l lossTrial) mustSucceed(policy simulator.Policy, grace time.Duration, gra
 // of a renewal, before servers of every policy. What can be kept is kept; what is
 // said to be lost is lost; and no token is presented again but after a loss.
 func TestC07_ALostAnswerLeavesTheRightState(t *testing.T) {
+	t.Parallel()
 	seed := seedOf(t)
 	trials := 500
 	if testing.Short() {

@@ -17,7 +17,13 @@ import (
 // token is good for an hour.
 func stubHome(t *testing.T, endpoint doerFunc) (h *home, id ID) {
 	t.Helper()
-	h = &home{dir: t.TempDir()}
+	return stubHomeIn(t, t.TempDir(), endpoint)
+}
+
+// stubHomeIn is stubHome in a folder of the caller's.
+func stubHomeIn(t *testing.T, dir string, endpoint doerFunc) (h *home, id ID) {
+	t.Helper()
+	h = &home{dir: dir}
 	if err := h.build("http://127.0.0.1:1", vault.Options{Memory: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -162,6 +162,7 @@ func renewOrLogin(t *testing.T, v *Vault, s *server) error {
 // machine works with, and breaks in its turn. I4: nothing that was durable is lost.
 // I2: no token is presented when a later one was ever durable.
 func TestC09_NoPowerLossLosesALogin(t *testing.T) {
+	t.Parallel()
 	histories, lives := 250, 4
 	if testing.Short() {
 		histories = 50

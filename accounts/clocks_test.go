@@ -1,0 +1,116 @@
+package accounts
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestC25_RenewalsWhenTheClockJumps asks for a token every second while the clock
+// jumps, and has the server refuse it once it is spent there. A jump by d comes to
+// all that was written down before lying so much further back.
+func TestC25_RenewalsWhenTheClockJumps(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]time.Duration{
+		"suspended for 8 hours": 8 * time.Hour,
+		"set back 8 hours":      -8 * time.Hour,
+		"a year later":          365 * 24 * time.Hour,
+		"a year back":           -365 * 24 * time.Hour,
+		"summer begins":         time.Hour, // to a clock that keeps local time
+		"summer ends":           -time.Hour,
+		"1970":                  -30 * 365 * 24 * time.Hour, // a bubble begins in 2000
+		"50 years later":        50 * 365 * 24 * time.Hour,
+	} {
+		for _, lost := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, the first answer lost %v", name, lost), func(t *testing.T) {
+				dir := quickDir(t)
+				synctest.Test(t, func(t *testing.T) {
+					var posts []time.Time
+					spentAt := time.Now().Add(time.Hour) // by the server's clock
+					h, id := stubHomeIn(t, dir, func(r *http.Request) (*http.Response, error) {
+						if _, err := io.Copy(io.Discard, r.Body); err != nil {
+							return nil, err
+						}
+						posts = append(posts, time.Now())
+						if lost && len(posts) == 1 {
+							return nil, io.ErrUnexpectedEOF
+						}
+						spentAt = time.Now().Add(time.Hour)
+						return answerOf(http.StatusOK, strings.NewReader(fmt.Sprintf(`{"access_token":"n%d","expires_in":3600}`, len(posts)))), nil
+					})
+					ask := func() {
+						token, err := h.renewer.Token(id)
+						if err == nil && (!token.Valid(time.Now()) || !time.Now().Before(spentAt)) { // the server's 401 wins
+							_, _ = h.renewer.Renew(t.Context(), id, token.Generation)
+						}
+					}
+					for range 10 * 60 {
+						ask()
+						time.Sleep(time.Second)
+					}
+					h.jump(t, id, d)
+					if d > 0 {
+						spentAt = spentAt.Add(-d) // it slept, too, and the server did not
+					}
+					woke := time.Now()
+					for time.Since(woke) < 50*time.Minute {
+						ask()
+						time.Sleep(time.Second)
+					}
+					most := 1
+					if lost {
+						most++
+					}
+					if len(posts) > most || d > 0 && (len(posts) < most || posts[0].Sub(woke) > time.Minute) {
+						t.Errorf("after waking at %v the token was presented at %v", woke, posts)
+					}
+					time.Sleep(time.Until(spentAt))
+					ask()
+					if token, err := h.renewer.Token(id); err != nil || !token.Valid(time.Now()) {
+						t.Errorf("in the end there is a token of %v, %v", token.ReceivedAt, err)
+					}
+					if err := h.renewer.wait(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// jump is what the clock's jump by d comes to for the account.
+func (h *home) jump(t *testing.T, id ID, d time.Duration) {
+	t.Helper()
+	held, err := h.vault.Lock(t.Context(), string(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	record, err := held.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Generation, record.ReceivedAt = 0, record.ReceivedAt.Add(-d)
+	if err := held.Store(record); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.registry.Edit(id, func(a *Account) error {
+		if !a.TokenExpiresAt.IsZero() {
+			a.TokenExpiresAt = a.TokenExpiresAt.Add(-d)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.renewer.mu.Lock()
+	defer h.renewer.mu.Unlock()
+	if c, ok := h.renewer.tokens[id]; ok {
+		c.named, c.readAt = c.named.Add(-d), c.readAt.Add(-d)
+		c.token.ReceivedAt, c.token.Expiry = c.token.ReceivedAt.Add(-d), c.token.Expiry.Add(-d)
+		h.renewer.tokens[id] = c
+	}
+}
