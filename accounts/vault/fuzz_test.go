@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzRecovery reads its input as files that dying processes left: for each of
@@ -90,6 +91,42 @@ func FuzzRecovery(f *testing.F) {
 		kept := func(name string) bool { return name == credName || strings.HasPrefix(name, badName) }
 		if credBad > 0 && !slices.ContainsFunc(files(t, d), kept) {
 			t.Fatal("an unreadable record is gone")
+		}
+	})
+}
+
+// FuzzIntent reads its input as the note of a renewal. Whatever it holds, it
+// never says that nothing was sent: it is the note of another token, or this one
+// was presented at least once.
+func FuzzIntent(f *testing.F) {
+	const token = "an HMAC"
+	for _, count := range []string{"1", "0", "-1", "6", "1e1", "9223372036854775807", "-9223372036854775808", "1.5", `"1"`, "null"} {
+		for _, answered := range []string{"0", "1", "-1"} {
+			f.Add([]byte(`{"version":1,"generation":3,"token":"`+token+`","count":`+count+`,"answered":`+answered+`,"started_at":"2026-01-02T03:04:05Z","pid":7,"sender":"s","rescue":["/run/x"]}`), int64(0))
+		}
+	}
+	for _, note := range []string{
+		"", "{", "null", "[]", "\x00\x00", `{"version":2,"token":"an HMAC","count":1}`, `{"version":1,"token":"","count":1}`, `{"version":1,"token":"another HMAC","count":1}`,
+		`{"version":1,"token":"an HMAC","count":1,"started_at":"9999-12-31T23:59:59Z"}`, `{"version":1,"token":"an HMAC","count":2,"started_at":"0001-01-01T00:00:00Z"}`,
+	} {
+		f.Add([]byte(note), int64(1<<40))
+	}
+	f.Fuzz(func(t *testing.T, note []byte, expires int64) {
+		i := parseIntent(note)
+		a := i.attempt(token)
+		if i.Token != "" && i.Token != token {
+			if a != (Attempt{}) {
+				t.Fatalf("%q, of another token, says %+v", note, a)
+			}
+			return
+		}
+		if !a.Doubtful() || a.Count < 0 || a.Answered < 0 || a.Ambiguous != (a.Count > 0) {
+			t.Fatalf("%q says %+v", note, a)
+		}
+		now := time.Unix(1_800_000_000, 0)
+		expiry := now.Add(time.Duration(expires % int64(31*24*time.Hour)))
+		if at := a.NotBefore(now, expiry); at.After(now.Add(time.Minute+31*24*time.Hour)) || a.Ambiguous && a.Count > 1 && at.Before(a.Last) && !a.Last.After(now) {
+			t.Fatalf("%q of %v may be presented at %v", note, a.Last, at)
 		}
 	})
 }

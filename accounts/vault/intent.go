@@ -94,7 +94,8 @@ func readIntent(dir folder) (*intent, error) {
 
 func parseIntent(data []byte) intent {
 	var i intent
-	if err := json.Unmarshal(data, &i); err != nil || i.Version != intentVersion || i.Token == "" {
+	if err := json.Unmarshal(data, &i); err != nil || i.Version != intentVersion || i.Token == "" ||
+		i.Count < 0 || i.Answered < 0 || i.Count == 0 && i.Answered == 0 { // it was written for at least one
 		return intent{Count: 1}
 	}
 	return i

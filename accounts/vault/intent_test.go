@@ -124,6 +124,7 @@ func TestANoteThatMakesNoSenseIsAmbiguous(t *testing.T) {
 	for name, data := range map[string]string{
 		"empty": "", "zeros": strings.Repeat("\x00", 100), "cut": `{"version":1,"token":"ab`,
 		"another version": `{"version":2,"token":"ab","count":4}`, "no token": `{"version":1,"count":4}`, "null": "null",
+		"no presentation": `{"version":1,"token":"ab","count":0}`, "less than none": `{"version":1,"token":"ab","count":-9}`, "less than none answered": `{"version":1,"token":"ab","count":4,"answered":-4}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, v := loggedIn(t)
