@@ -39,6 +39,7 @@ var damagedFiles = map[string]string{
 	"two lists":           `{"version":1,"accounts":[],"ACCOUNTS":[]}`,
 	"two labels":          `{"version":1,"accounts":[{"id":"aaa","provider":"p","label":"a","label":"b"}]}`,
 	"an escaped twin":     `{"version":1,"accounts":[{"id":"aaa","provider":"p","label":"a","l\u0061bel":"b"}]}`,
+	"a folded twin":       `{"version":1,"accounts":[],"accountſ":[]}`, // encoding/json takes the long s for one
 	"no version":          `{"accounts":[]}`,
 	"version of tomorrow": `{"version":2,"accounts":[]}`,
 	"version as a word":   `{"version":"1","accounts":[]}`,

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // depthLimit is how deep accounts.json may nest; ours nests five deep.
@@ -81,13 +82,25 @@ func stringEnd(raw []byte, start int) int {
 	return len(raw)
 }
 
-// foldedKey is what encoding/json matches a key by: it takes "Label" for "label".
+// foldedKey is what encoding/json matches a key by: it takes "Label" for "label",
+// and what else Unicode folds to the same letters.
 func foldedKey(quoted []byte) (string, error) {
 	var key string
 	if err := json.Unmarshal(quoted, &key); err != nil {
 		return "", damaged(err)
 	}
-	return strings.ToLower(key), nil
+	return strings.Map(folded, key), nil
+}
+
+// folded is one letter for all that are the same but for their case.
+func folded(r rune) rune {
+	for {
+		next := unicode.SimpleFold(r)
+		if next <= r { // round to the smallest
+			return next
+		}
+		r = next
+	}
 }
 
 // unknownFields returns the fields of an object whose keys are not known.
