@@ -182,3 +182,33 @@ func FuzzTokenResponse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRefusal: a server may repeat what it was sent, in whatever words; no
+// recognisable part of a secret is among those that are kept.
+func FuzzRefusal(f *testing.F) {
+	const secret = "s3cret-refresh-token_of.this/account+0123456789"
+	for n := range 20 {
+		part := secret[n:min(n+8+n%8, len(secret))]
+		f.Add([]byte(`{"error":"invalid_grant","error_description":"` + part + ` is not known"}`))
+		f.Add([]byte(`{"error":{"type":"` + part + `","message":"you sent ` + part[:4] + `\u200b` + part[4:] + `"}}`))
+	}
+	for _, seed := range []string{
+		`{"error":"` + secret + `"}`, `{"error_description":"` + secret + `"}`, `{"error":{"message":"\u0073\u0033cret-refresh-token"}}`, `{"error":"x","error_description":"` + strings.Repeat("y", 190) + secret + `"}`,
+		`{"error":"x","Error_Description":"` + secret + `"}`, `{"error":"x","error_description":"S3CRET-REFRESH-TOKEN"}`, `{"error":["` + secret + `"]}`, secret, `"` + secret + `"`, ``, `{`, `null`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		te := readRefusal(400, http.Header{}, body, receivedAt, []string{secret, "short"})
+		for _, text := range []string{te.ErrorCode, te.ErrorDescription, te.Error()} {
+			for i := 0; i+12 <= len(text); i++ {
+				if strings.Contains(secret, text[i:i+12]) {
+					t.Fatalf("%q keeps %q of the secret", body, text[i:i+12])
+				}
+			}
+			if strings.Contains(text, "short") || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				t.Fatalf("%q is read as %q", body, text)
+			}
+		}
+	})
+}

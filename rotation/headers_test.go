@@ -263,13 +263,20 @@ func TestAnswersWithoutATypeGetNone(t *testing.T) {
 func FuzzOneCredentialAtMost(f *testing.F) {
 	f.Add("Authorization", "Bearer x", "X-Forwarded-For", "a")
 	f.Add("X-Api-Key", testKey, "Api-Key", testKey)
+	for _, row := range requestFields {
+		f.Add(row.name, row.value, "Connection", "close, "+row.name)
+	}
 	f.Fuzz(func(t *testing.T, name1, value1, name2, value2 string) {
 		h := make(http.Header)
 		h.Add(name1, value1)
 		h.Add(name2, value2)
+		hops := strings.Split(strings.Join(h["Connection"], ","), ",")
 		for name, values := range forUpstream(h, newVerifier(testKey)) {
 			if upstreamDrops[http.CanonicalHeaderKey(name)] || bytes.Contains([]byte(strings.Join(values, "")), []byte(testKey)) {
 				t.Errorf("%s: %q passed", name, values)
+			}
+			if slices.ContainsFunc(hops, func(hop string) bool { return http.CanonicalHeaderKey(strings.TrimSpace(hop)) == name }) {
+				t.Errorf("%s is for the next hop, and passed", name)
 			}
 		}
 	})

@@ -116,15 +116,23 @@ func TestALengthThatIsNotThereCostsNothing(t *testing.T) {
 	s := testSeals(t)
 	data := sealed(t, s, fullEntry())
 	binary.BigEndian.PutUint32(data[offLength:], 1<<32-1)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	if _, err := s.unsealEntry(account, data); err == nil {
-		t.Error("it is a record")
-	}
-	runtime.ReadMemStats(&after)
-	if cost := after.TotalAlloc - before.TotalAlloc; cost > 4*uint64(len(data))+4096 {
+	cost := allocated(func() {
+		if _, err := s.unsealEntry(account, data); err == nil {
+			t.Error("it is a record")
+		}
+	})
+	if cost > 4*len(data)+4096 {
 		t.Errorf("to refuse %d bytes, %d were allocated", len(data), cost)
 	}
+}
+
+// allocated returns how many bytes f has allocated, whether or not it kept them.
+func allocated(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
 func FuzzUnseal(f *testing.F) {
@@ -154,9 +162,14 @@ func FuzzUnseal(f *testing.F) {
 		if len(data) > 0 {
 			data[int(at)%len(data)] ^= flip
 		}
-		e, err := s.unsealEntry(account, data)
+		var e entry
+		var err error
+		cost := allocated(func() { e, err = s.unsealEntry(account, data) })
 		if err == nil && !reflect.DeepEqual(e, fullEntry()) {
 			t.Fatalf("it took %x for a record", data)
+		}
+		if cost > 4*len(data)+16<<10 { // the entry itself, and what decoding one takes at any size
+			t.Fatalf("for %d bytes, %d were allocated", len(data), cost)
 		}
 		peek(data)
 	})

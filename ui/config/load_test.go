@@ -92,52 +92,55 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 	}
 }
 
+// mistakes are configurations that are none, with what is said of each.
+var mistakes = []struct {
+	name, document, want, hint string
+}{
+	{"unknown key", "[proxy]\n  lisen = \"127.0.0.1:1\"\n", ":2:3: proxy.lisen: unknown key", "did you mean listen?"},
+	{"unknown key far from all", "[ui]\nwallpaper = 1\n", ":2:1: ui.wallpaper: unknown key", "oauthmux help config lists every key"},
+	{"unknown table", "\n[cool_down]\n", ":2:2: cool_down: unknown key", "did you mean cooldown?"},
+	{"unknown key at the top", "listen = \"x\"\n", ":1:1: listen: unknown key", "oauthmux help config lists every key"},
+	{"other case", "[Proxy]\n", ":1:2: Proxy: unknown key", "did you mean proxy?"},
+	{"first mistake first", "[ui]\nzzz = 1\n[proxy]\naaa = 1\n", ":2:1: ui.zzz: unknown key", ""},
+	{"dotted key", "retry.networks = 1\n", ":1:7: retry.networks: unknown key", "did you mean network?"},
+	{"string for a number", "[retry]\nnetwork = \"1\"\n", ":2:1: retry.network: must be a whole number, not a string", ""},
+	{"number for a duration", "[cooldown]\nrate_limit = 30\n", ":2:1: cooldown.rate_limit: must be a string such as \"30s\", not a whole number", ""},
+	{"duration without unit", "[cooldown]\nrate_limit = \"30\"\n", ":2:1: cooldown.rate_limit: \"30\" is not a duration", ""},
+	{"negative duration", "[cooldown]\nrate_limit = \"-30s\"\n", ":2:1: cooldown.rate_limit: \"-30s\" is not a duration", ""},
+	{"no duration at all", "[cooldown]\nrate_limit = \"0s\"\n", ":2:1: cooldown.rate_limit: must be at least 1s", ""},
+	{"endless duration", "[usage]\npoll = \"99999d\"\n", ":2:1: usage.poll: is not", ""},
+	{"size without unit", "[proxy]\nreplay_limit = \"32\"\n", ":2:1: proxy.replay_limit: \"32\" is not a size", ""},
+	{"size as a number", "[proxy]\nreplay_limit = 32\n", ":2:1: proxy.replay_limit: must be a string", ""},
+	{"fraction", "[retry]\nnetwork = 1.5\n", ":2:1: retry.network: must be a whole number, not a number with a fraction", ""},
+	{"negative number", "[retry]\nnetwork = -1\n", ":2:1: retry.network: must be at least 0", ""},
+	{"too many tries", "[retry]\nnetwork = 11\n", ":2:1: retry.network: must be at most 10", ""},
+	{"huge number", "[retry]\nnetwork = 5000000000\n", ":2:1: retry.network: 5000000000 is out of range", ""},
+	{"number for true", "[keepalive]\nping = 1\n", ":2:1: keepalive.ping: must be true or false, not a whole number", ""},
+	{"date", "[ui]\ntheme = 2020-01-01\n", ":2:1: ui.theme: must be a string, not a date or time", ""},
+	{"table for a value", "[proxy.listen]\nx = 1\n", ":1:8: proxy.listen: must be a string, not a table", ""},
+	{"value for a table", "proxy = 5\n", ":1:1: proxy: must be a table, not a whole number", ""},
+	{"list of tables", "[[proxy]]\n", ":1:3: proxy: must be a table, not a list", ""},
+	{"word", "[ui]\ntheme = \"pink\"\n", ":2:1: ui.theme: must be one of auto, dark, light, not \"pink\"", ""},
+	{"backend", "[keyring]\nbackend = \"mine\"\n", ":2:1: keyring.backend: must be one of keychain,", ""},
+	{"not TOML", "[proxy\n", ":1:7: expected ']'", ""},
+	{"key twice", "[ui]\ntoast = \"1s\"\ntoast = \"2s\"\n", ":3:1: toast: key toast is already defined", ""},
+	{"binary", "\xff\xfe=1", ":1:1: ", ""},
+	{"strategy to come", "[rotation]\nstrategy = \"least-used\"\n", ":2:1: rotation.strategy: \"least-used\" is not there yet", "write \"sticky\""},
+	{"no strategy", "[rotation]\nstrategy = \"best\"\n", ":2:1: rotation.strategy: \"best\" is no strategy", ""},
+	{"proxy with a password", "[network]\nproxy = \"ftp://me:hunter2@x\"\n", ":2:1: network.proxy: is neither env, none nor", ""},
+	{"providers is a value", "providers = 1\n", ":1:1: providers: must be a table", ""},
+	{"provider is a value", "[providers]\nx = 1\n", ":2:1: providers.x: must be a table", ""},
+	{"provider's unknown key", "[providers.x]\nup_stream = \"https://a\"\n", ":2:1: providers.x.up_stream: unknown key", "did you mean upstream?"},
+	{"built-in provider misspelt", "[providers.anthropc]\nupstream = \"https://a\"\n", ":1:12: providers.anthropc.authorize_url: is needed", "did you mean anthropic?"},
+	{"provider's unknown tuning", "[providers.x.cooldown]\nrate = \"1m\"\n", ":2:1: providers.x.cooldown.rate: unknown key", ""},
+	{"provider's wrong type", "[providers.x]\nscopes = [\"a\", 1]\n", ":2:1: providers.x.scopes: must be a list of strings, and item 2 is a whole number", ""},
+	{"inline table", "[providers.x]\nenv = { base_url = \"A\", tokn = \"B\" }\n", ":2:25: providers.x.env.tokn: unknown key", "did you mean token?"},
+	{"name with odd characters", "[providers.\"a\\u001bb\"]\nq = 1\n", ":2:1: providers.\"a\\x1bb\".q: unknown key", ""},
+	{"http off loopback", ownProvider("http://login.mycorp.example/authorize"), ":2:1: providers.mycorp.authorize_url: must be https", ""},
+}
+
 func TestMistakesNameTheirPlace(t *testing.T) {
-	for _, tt := range []struct {
-		name, document, want, hint string
-	}{
-		{"unknown key", "[proxy]\n  lisen = \"127.0.0.1:1\"\n", ":2:3: proxy.lisen: unknown key", "did you mean listen?"},
-		{"unknown key far from all", "[ui]\nwallpaper = 1\n", ":2:1: ui.wallpaper: unknown key", "oauthmux help config lists every key"},
-		{"unknown table", "\n[cool_down]\n", ":2:2: cool_down: unknown key", "did you mean cooldown?"},
-		{"unknown key at the top", "listen = \"x\"\n", ":1:1: listen: unknown key", "oauthmux help config lists every key"},
-		{"other case", "[Proxy]\n", ":1:2: Proxy: unknown key", "did you mean proxy?"},
-		{"first mistake first", "[ui]\nzzz = 1\n[proxy]\naaa = 1\n", ":2:1: ui.zzz: unknown key", ""},
-		{"dotted key", "retry.networks = 1\n", ":1:7: retry.networks: unknown key", "did you mean network?"},
-		{"string for a number", "[retry]\nnetwork = \"1\"\n", ":2:1: retry.network: must be a whole number, not a string", ""},
-		{"number for a duration", "[cooldown]\nrate_limit = 30\n", ":2:1: cooldown.rate_limit: must be a string such as \"30s\", not a whole number", ""},
-		{"duration without unit", "[cooldown]\nrate_limit = \"30\"\n", ":2:1: cooldown.rate_limit: \"30\" is not a duration", ""},
-		{"negative duration", "[cooldown]\nrate_limit = \"-30s\"\n", ":2:1: cooldown.rate_limit: \"-30s\" is not a duration", ""},
-		{"no duration at all", "[cooldown]\nrate_limit = \"0s\"\n", ":2:1: cooldown.rate_limit: must be at least 1s", ""},
-		{"endless duration", "[usage]\npoll = \"99999d\"\n", ":2:1: usage.poll: is not", ""},
-		{"size without unit", "[proxy]\nreplay_limit = \"32\"\n", ":2:1: proxy.replay_limit: \"32\" is not a size", ""},
-		{"size as a number", "[proxy]\nreplay_limit = 32\n", ":2:1: proxy.replay_limit: must be a string", ""},
-		{"fraction", "[retry]\nnetwork = 1.5\n", ":2:1: retry.network: must be a whole number, not a number with a fraction", ""},
-		{"negative number", "[retry]\nnetwork = -1\n", ":2:1: retry.network: must be at least 0", ""},
-		{"too many tries", "[retry]\nnetwork = 11\n", ":2:1: retry.network: must be at most 10", ""},
-		{"huge number", "[retry]\nnetwork = 5000000000\n", ":2:1: retry.network: 5000000000 is out of range", ""},
-		{"number for true", "[keepalive]\nping = 1\n", ":2:1: keepalive.ping: must be true or false, not a whole number", ""},
-		{"date", "[ui]\ntheme = 2020-01-01\n", ":2:1: ui.theme: must be a string, not a date or time", ""},
-		{"table for a value", "[proxy.listen]\nx = 1\n", ":1:8: proxy.listen: must be a string, not a table", ""},
-		{"value for a table", "proxy = 5\n", ":1:1: proxy: must be a table, not a whole number", ""},
-		{"list of tables", "[[proxy]]\n", ":1:3: proxy: must be a table, not a list", ""},
-		{"word", "[ui]\ntheme = \"pink\"\n", ":2:1: ui.theme: must be one of auto, dark, light, not \"pink\"", ""},
-		{"backend", "[keyring]\nbackend = \"mine\"\n", ":2:1: keyring.backend: must be one of keychain,", ""},
-		{"not TOML", "[proxy\n", ":1:7: expected ']'", ""},
-		{"key twice", "[ui]\ntoast = \"1s\"\ntoast = \"2s\"\n", ":3:1: toast: key toast is already defined", ""},
-		{"binary", "\xff\xfe=1", ":1:1: ", ""},
-		{"strategy to come", "[rotation]\nstrategy = \"least-used\"\n", ":2:1: rotation.strategy: \"least-used\" is not there yet", "write \"sticky\""},
-		{"no strategy", "[rotation]\nstrategy = \"best\"\n", ":2:1: rotation.strategy: \"best\" is no strategy", ""},
-		{"proxy with a password", "[network]\nproxy = \"ftp://me:hunter2@x\"\n", ":2:1: network.proxy: is neither env, none nor", ""},
-		{"providers is a value", "providers = 1\n", ":1:1: providers: must be a table", ""},
-		{"provider is a value", "[providers]\nx = 1\n", ":2:1: providers.x: must be a table", ""},
-		{"provider's unknown key", "[providers.x]\nup_stream = \"https://a\"\n", ":2:1: providers.x.up_stream: unknown key", "did you mean upstream?"},
-		{"built-in provider misspelt", "[providers.anthropc]\nupstream = \"https://a\"\n", ":1:12: providers.anthropc.authorize_url: is needed", "did you mean anthropic?"},
-		{"provider's unknown tuning", "[providers.x.cooldown]\nrate = \"1m\"\n", ":2:1: providers.x.cooldown.rate: unknown key", ""},
-		{"provider's wrong type", "[providers.x]\nscopes = [\"a\", 1]\n", ":2:1: providers.x.scopes: must be a list of strings, and item 2 is a whole number", ""},
-		{"inline table", "[providers.x]\nenv = { base_url = \"A\", tokn = \"B\" }\n", ":2:25: providers.x.env.tokn: unknown key", "did you mean token?"},
-		{"name with odd characters", "[providers.\"a\\u001bb\"]\nq = 1\n", ":2:1: providers.\"a\\x1bb\".q: unknown key", ""},
-		{"http off loopback", ownProvider("http://login.mycorp.example/authorize"), ":2:1: providers.mycorp.authorize_url: must be https", ""},
-	} {
+	for _, tt := range mistakes {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := load(t, tt.document, nil, nil)
 			ce, ok := errors.AsType[*Error](err)
@@ -330,41 +333,4 @@ func TestDurationsAndSizes(t *testing.T) {
 			t.Errorf("%q: accepted as %d", text, z)
 		}
 	}
-}
-
-// FuzzLoad: whatever the file holds, there is a configuration or an *Error that
-// names a place; never a panic, never a listener for others.
-func FuzzLoad(f *testing.F) {
-	whole, err := os.ReadFile("testdata/whole.toml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(whole)
-	f.Add([]byte("[proxy]\nlisten = \":0\"\n[[ui]]\n"))
-	f.Add([]byte("a.b.c = { d = [ { e = 1 } ] }\n"))
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, document []byte) {
-		file := filepath.Join(dir, "config.toml")
-		if err := os.WriteFile(file, document, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c, err := Load(t.Context(), Sources{
-			File:   file,
-			Getenv: func(string) string { return "" },
-			Lookup: func(context.Context, string) ([]string, error) { return nil, errors.New("no such host") },
-		})
-		if err == nil {
-			if !strings.HasPrefix(c.Proxy.Listen, "127.") && !strings.HasPrefix(c.Proxy.Listen, "[::1") {
-				t.Errorf("listens on %q", c.Proxy.Listen)
-			}
-			return
-		}
-		ce, ok := errors.AsType[*Error](err)
-		if !ok {
-			t.Fatalf("%T: %v", err, err)
-		}
-		if strings.ContainsAny(ce.Error(), "\x00\x1b\n") {
-			t.Errorf("control characters in %q", ce.Error())
-		}
-	})
 }

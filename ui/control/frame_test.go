@@ -33,14 +33,17 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// badCalls are frames that nothing must come of.
+var badCalls = []string{
+	"", "null", "[]", "5", "{", `{"protocol":"1"}`, `{"protocol":1}`, `{"protocol":1,"method":"dance"}`,
+	`{"protocol":1,"method":"do"}`, `{"protocol":1,"method":"do","request":null}`, `{"protocol":1,"method":"do","request":[]}`,
+	`{"protocol":1,"method":"state","request":{}}`, `{"protocol":1,"method":"do","request":{"acount":"x"}}`,
+	`{"protocol":1,"method":"hello"} {"protocol":1}`, strings.Repeat("[", 60000),
+}
+
 func TestBadCallsAreRefused(t *testing.T) {
 	path, _ := serve(t, &fakeEngine{})
-	for _, frame := range []string{
-		"", "null", "[]", "5", "{", `{"protocol":"1"}`, `{"protocol":1}`, `{"protocol":1,"method":"dance"}`,
-		`{"protocol":1,"method":"do"}`, `{"protocol":1,"method":"do","request":null}`, `{"protocol":1,"method":"do","request":[]}`,
-		`{"protocol":1,"method":"state","request":{}}`, `{"protocol":1,"method":"do","request":{"acount":"x"}}`,
-		`{"protocol":1,"method":"hello"} {"protocol":1}`, strings.Repeat("[", 60000),
-	} {
+	for _, frame := range badCalls {
 		conn, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +66,15 @@ func FuzzDecodeCall(f *testing.F) {
 		`{"protocol":1,"method":"hello"}`,
 		`{"protocol":1,"method":"do","request":{"action":"switch","account":"work"}}`,
 		`{"protocol":2}`, `{"protocol":1,"method":"do","request":{"position":1e99}}`, "\x00", `{"protocol":1,"protocol":2}`,
+		`{"protocol":1,"method":"state"}`, `{"protocol":1,"method":"watch"}`, `{"protocol":1,"method":"hold"}`, `{"protocol":1,"METHOD":"state"}`, `{"protocol":1,"method":"state","method":"do"}`,
+		`{"protocol":1,"method":"do","request":{}}`, `{"protocol":1,"method":"do","request":{"action":"remove","account":"work","revoke":true}}`, `{"protocol":1,"method":"do","request":{"action":"unlock","passphrase":"\u0000"}}`,
+		`{"protocol":1,"method":"do","request":{"action":"move","account":"a","position":-9223372036854775808}}`, `{"protocol":1,"method":"do","request":{"action":7}}`, `{"protocol":1,"method":"hello","request":null}`,
+		`{"protocol":1.0,"method":"hello"}`, `{"protocol":"1","method":"hello"}`, `{"protocol":1,"method":"hello"}{}`, `{"protocol":1,"method":"hello"} x`, "\xef\xbb\xbf" + `{"protocol":1,"method":"hello"}`, "\xff\xfe{\x00",
+		`{"protocol":1,"method":"\ud800"}`, `{"protocol":-1}`, `{"protocol":9223372036854775808}`, `{"protocol":null,"method":"hello"}`, `{"method":"hello"}`, `{}`, `true`,
 	} {
+		f.Add([]byte(seed))
+	}
+	for _, seed := range badCalls {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
