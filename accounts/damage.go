@@ -158,7 +158,10 @@ func (r *Registry) Rebuild(records map[ID]vault.Record) error {
 			return found, err
 		}
 		next := base.clone()
-		next.fill(r.stillSealed(records))
+		next.fill(r.stillSealed(records), func(id ID) bool {
+			_, err := os.Lstat(r.sealedPath(string(id)))
+			return err == nil
+		})
 		wrote, err := r.write(base, next)
 		return found || wrote, err
 	})
@@ -171,8 +174,10 @@ func (r *Registry) Rebuild(records map[ID]vault.Record) error {
 // fill adds the accounts of the records that d does not know, as they signed in.
 // A record that says whose it is comes before one that does not: a crash in the
 // middle of a sign-in can leave a copy of its tokens, and one refresh token must
-// never be two accounts'.
-func (d *document) fill(records map[ID]vault.Record) {
+// never be two accounts'. An identity that is known already needs no second
+// account, unless the one that has it has no record: then its id in the file is
+// not what it was, and this is the login.
+func (d *document) fill(records map[ID]vault.Record, sealed func(ID) bool) {
 	ids := slices.SortedFunc(maps.Keys(records), func(a, b ID) int {
 		x, y := records[a], records[b]
 		return cmp.Or(anonymous(x)-anonymous(y), x.LoggedInAt.Compare(y.LoggedInAt), cmp.Compare(a, b))
@@ -185,8 +190,8 @@ func (d *document) fill(records map[ID]vault.Record) {
 	}
 	for _, id := range ids {
 		record := records[id]
-		_, twin := d.identified(ProviderID(record.Provider), record.Identity)
-		if !validID(id) || record.Provider == "" || d.index(id) >= 0 || twin || presented[record.RefreshToken] {
+		known, twin := d.identified(ProviderID(record.Provider), record.Identity)
+		if !validID(id) || record.Provider == "" || d.index(id) >= 0 || twin && sealed(known.ID) || presented[record.RefreshToken] {
 			continue
 		}
 		presented[record.RefreshToken] = record.RefreshToken != ""

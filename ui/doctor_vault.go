@@ -198,7 +198,8 @@ func (f *facts) unknown() []string {
 }
 
 // twin returns the account that a record is another copy of: accounts.json does
-// not take it in, since two accounts must never share a login.
+// not take it in, since two accounts must never share a login. An account without
+// a record has no copy of it (see accounts.Registry.Rebuild).
 func (f *facts) twin(id string) string {
 	r, ok := f.records[id]
 	if !ok {
@@ -207,7 +208,8 @@ func (f *facts) twin(id string) string {
 	for i := range f.meta.Accounts {
 		a := &f.meta.Accounts[i]
 		other, ok := f.records[string(a.ID)]
-		if r.Identity != "" && r.Identity == a.Identity && r.Provider == string(a.Provider) || ok && r.RefreshToken != "" && r.RefreshToken == other.RefreshToken {
+		sealed := slices.ContainsFunc(f.traces, func(t vault.Trace) bool { return t.ID == string(a.ID) && t.Record })
+		if r.Identity != "" && r.Identity == a.Identity && r.Provider == string(a.Provider) && sealed || ok && r.RefreshToken != "" && r.RefreshToken == other.RefreshToken {
 			return a.Label
 		}
 	}
