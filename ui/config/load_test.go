@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -331,6 +333,59 @@ func TestDurationsAndSizes(t *testing.T) {
 		var z Size
 		if err := z.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q: accepted as %d", text, z)
+		}
+	}
+}
+
+// TestC15_CutOrFlippedAnywhereItIsAMistakeWithItsPlace damages a configuration
+// that uses everything, at every byte and every bit.
+func TestC15_CutOrFlippedAnywhereItIsAMistakeWithItsPlace(t *testing.T) {
+	whole, err := os.ReadFile("testdata/whole.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The comments are most of it, and what is damaged in them is nobody's concern.
+	whole = regexp.MustCompile(`(?m)\s*#.*$`).ReplaceAll(whole, nil)
+	dir := t.TempDir()
+	if !judge(t, dir, whole) {
+		t.Fatal("it is wrong from the start")
+	}
+	outcomes := map[bool]int{}
+	for n := range whole {
+		outcomes[judge(t, dir, whole[:n])]++
+	}
+	for i := range len(whole) * 8 {
+		if raced && i%8 != i/8%8 { // it takes ten times as long, and finds nothing more
+			continue
+		}
+		damaged := slices.Clone(whole)
+		damaged[i/8] ^= 1 << (i % 8)
+		outcomes[judge(t, dir, damaged)]++
+		if t.Failed() {
+			t.Fatalf("bit %d of byte %d", i%8, i/8)
+		}
+	}
+	if outcomes[true] < 100 || outcomes[false] < 1000 {
+		t.Errorf("%d were good, and %d mistakes", outcomes[true], outcomes[false])
+	}
+}
+
+func TestAConfigurationOfAnotherKindIsAMistake(t *testing.T) {
+	whole, err := os.ReadFile("testdata/whole.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wide strings.Builder
+	for _, r := range string(whole) {
+		wide.WriteString(string(r) + "\x00")
+	}
+	for name, document := range map[string]string{
+		"UTF-16": "\xff\xfe" + wide.String(), "JSON": `{"proxy":{"listen":"127.0.0.1:1"}}`, "zeros": strings.Repeat("\x00", 4096),
+		"lists without end": "a = " + strings.Repeat("[", 1_000_000), "tables without end": "a = " + strings.Repeat("{a=", 300_000), "a name without end": "[" + strings.Repeat("a.", 500_000) + "a]",
+		"two of one table": "[ui]\n[ui]\n", "bytes after the end": "[ui]\ntheme = \"dark\"\n\x00", "an array of its own": "[[providers]]\n",
+	} {
+		if judge(t, t.TempDir(), []byte(document)) {
+			t.Errorf("%s is a configuration", name)
 		}
 	}
 }

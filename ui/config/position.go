@@ -14,8 +14,13 @@ type position struct{ line, column int }
 // of a key its name. The joint of a path is a NUL, which no key of ours holds.
 type places map[string]position
 
+// deepest is more than any key of ours has parts. What lies deeper is a mistake,
+// and its place that of its beginning: to remember each part of a name that never
+// ends would take all memory.
+const deepest = 8
+
 func (p places) at(path []string) position {
-	for n := len(path); n > 0; n-- { // a table that is only implied by a longer name has none of its own
+	for n := min(len(path), deepest); n > 0; n-- { // a table that is only implied by a longer name has none of its own
 		if at, ok := p[strings.Join(path[:n], "\x00")]; ok {
 			return at
 		}
@@ -44,7 +49,7 @@ func locate(document []byte) places {
 // note remembers where the key of a node is written and returns its whole path.
 func (p places) note(parser *unstable.Parser, table []string, n *unstable.Node) []string {
 	path := append([]string(nil), table...)
-	for keys := n.Key(); keys.Next(); {
+	for keys := n.Key(); keys.Next() && len(path) < deepest; {
 		part := keys.Node()
 		path = append(path, string(part.Data))
 		joined := strings.Join(path, "\x00")
