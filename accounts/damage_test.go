@@ -190,8 +190,8 @@ func TestAMissingFileIsDamageOnlyIfTheVaultHasAccounts(t *testing.T) {
 	}
 	seal(t, dir, "bbb")
 	r := openRegistry(t, dir, nil)
-	if got := r.Damage(); !strings.Contains(got, "missing") || !strings.Contains(got, "one account") {
-		t.Errorf("Damage says %q", got)
+	if got := r.Damage(); !strings.Contains(got, "missing") || !strings.Contains(got, "one account") || !r.Hollow() {
+		t.Errorf("Damage says %q, hollow %v", got, r.Hollow())
 	}
 	if err := r.AcceptTerms("p"); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a write before the rebuild: %v", err)

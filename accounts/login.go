@@ -164,7 +164,7 @@ func (l *Logins) start(ctx context.Context, id ProviderID, how string, want want
 		return LoginFlow{}, fmt.Errorf("provider %q: %w", id, ErrNotFound)
 	case p.Terms != "" && !l.o.Registry.TermsAccepted(id):
 		return LoginFlow{}, ErrTermsNotAccepted
-	case l.o.Registry.hollow():
+	case l.o.Registry.Hollow():
 		return LoginFlow{}, ErrDamaged
 	}
 	f, err := l.newFlow(ctx, p, how, want)

@@ -177,8 +177,9 @@ func (r *Registry) Damage() string {
 	return r.state.damage
 }
 
-// hollow reports whether nothing can be written before Rebuild.
-func (r *Registry) hollow() bool {
+// Hollow reports whether the vault holds accounts that cannot be shown, and
+// nothing be written, before Rebuild.
+func (r *Registry) Hollow() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.state.hollow

@@ -28,6 +28,7 @@ func (a *App) State(context.Context) (control.State, error) {
 		Key:      a.key(),
 		Demo:     a.demo,
 		Damage:   a.registry.Damage(),
+		Hidden:   a.registry.Hollow(),
 		Warnings: a.warnings(),
 		Poll:     a.config.Usage.Poll.Std(),
 		Toast:    a.config.UI.Toast.Std(),

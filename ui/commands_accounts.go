@@ -124,6 +124,9 @@ func (p *program) switchAsking(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(s.Accounts) == 0 && s.Hidden {
+			return &control.Error{Code: control.CodeNoAccount, Message: "no account can be shown: " + s.Damage, Hint: "oauthmux doctor says what to do"}
+		}
 		if len(s.Accounts) == 0 {
 			return &control.Error{Code: control.CodeNoAccount, Message: "there is no account yet", Hint: "add one with: oauthmux login"}
 		}

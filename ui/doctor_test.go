@@ -171,6 +171,12 @@ func TestChecks(t *testing.T) {
 			})
 		}, wrong, "the engine has no key: the keyring is locked", "unlock it", ""},
 		{"no vault", "keyring", func(f *facts) { f.view, f.config.Keyring.Backend = nil, "file" }, ok, "there is no key yet: the first login makes one in file", "OAUTHMUX_PASSPHRASE", ""},
+		{"no vault, and a key that could not be made", "keyring", func(f *facts) {
+			f.view = nil
+			f.engine = running(func(s *control.State) {
+				s.Key = control.Key{State: string(vault.KeyUnwritable), New: true, Message: "the keyring could not keep a new key", Hint: "choose another one"}
+			})
+		}, wrong, "the engine has no key: the keyring could not keep a new key", "choose another one", ""},
 		{"a vault that cannot be opened", "keyring", func(f *facts) { f.view, f.viewErr = nil, errors.New("no") }, wrong, "not asked", "see vault", ""},
 
 		{"unreadable", "records", func(f *facts) { f.broken["a"] = vault.ErrUnreadable; delete(f.records, "a") }, wrong, "work: the sealed record cannot be read", "oauthmux login", ""},

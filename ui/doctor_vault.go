@@ -20,6 +20,9 @@ func (f *facts) judgeKeyring() finding {
 	case f.viewErr != nil:
 		return finding{state: checkWrong, message: "not asked: the vault cannot be opened", hint: "see vault above"}
 	case f.view == nil || f.view.FirstUse():
+		if f.engine != nil && f.engine.Key.Trouble() {
+			return finding{state: checkWrong, message: "the engine has no key: " + f.engine.Key.Message, hint: f.engine.Key.Hint}
+		}
 		return f.judgeFirstKey()
 	}
 	found := finding{state: checkOK, message: "the vault opens"}

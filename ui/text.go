@@ -39,7 +39,7 @@ func mark(a control.Account) string {
 // sorted by provider.
 func perProvider(s control.State, head []string, right map[int]bool, rows func(a control.Account, t *table)) string {
 	if len(s.Accounts) == 0 {
-		return noAccounts
+		return nobody(s)
 	}
 	names := map[string]string{}
 	for _, p := range s.Providers {
@@ -62,28 +62,42 @@ func perProvider(s control.State, head []string, right map[int]bool, rows func(a
 	return b.String()
 }
 
-// nobodyText is what there is to say of no account, which may have its reason.
-func nobodyText(s control.State) string {
-	if s.Damage == "" {
-		return noAccounts
+// nobody says that there is no account, unless it is only that none can be shown:
+// it is the vault that knows them while accounts.json is damaged.
+func nobody(s control.State) string {
+	if s.Hidden {
+		return "No account can be shown.\n"
 	}
-	return noAccounts + "note  " + printableLines(s.Damage) + "\n"
+	return noAccounts
+}
+
+// notes are what there is to know about a list of accounts: why it may be empty,
+// and why none of them serves though each may look ready.
+func notes(s control.State) string {
+	var t table
+	if len(s.Accounts) == 0 && s.Damage != "" {
+		t.add("note", printableLines(s.Damage))
+	}
+	if s.Key.Trouble() {
+		t.add("key", printableLines(s.Key.Message))
+		if s.Key.Hint != "" {
+			t.add("", printableLines(s.Key.Hint))
+		}
+	}
+	if len(t.rows) == 0 {
+		return ""
+	}
+	return "\n" + t.String()
 }
 
 func listText(s control.State) string {
-	if len(s.Accounts) == 0 {
-		return nobodyText(s)
-	}
 	return perProvider(s, []string{" ", "LABEL", "E-MAIL", "ORGANISATION", "PLAN", "ORDER", "STATE"}, map[int]bool{5: true},
 		func(a control.Account, t *table) {
 			t.add(mark(a), printable(a.Label), printable(a.Email), printable(a.Org), printable(a.Plan), number(a.Order), stateWords(a, s.Now))
-		})
+		}) + notes(s)
 }
 
 func usageText(s control.State) string {
-	if len(s.Accounts) == 0 {
-		return nobodyText(s)
-	}
 	return perProvider(s, []string{" ", "ACCOUNT", "WINDOW", "USED", "RESETS", "READ"}, map[int]bool{3: true},
 		func(a control.Account, t *table) {
 			label, read := printable(a.Label), "no reading"
@@ -98,7 +112,7 @@ func usageText(s control.State) string {
 			if label != "" {
 				t.add(sign, label, "", "", "", read)
 			}
-		})
+		}) + notes(s)
 }
 
 func statusText(s control.State) string {

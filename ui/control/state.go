@@ -130,6 +130,7 @@ type State struct {
 	Key       Key           `json:"key"`
 	Demo      string        `json:"demo"`     // a line that says so; "": it is not the demo
 	Damage    string        `json:"damage"`   // what is wrong with accounts.json, and where it is kept; "": nothing. A warning, too
+	Hidden    bool          `json:"hidden"`   // the vault holds accounts that are not shown until it opens: see Damage
 	Warnings  []string      `json:"warnings"` // overridden endpoints, proxy in use, damaged files
 	Poll      time.Duration `json:"poll"`     // how often usage is read; twice that is stale
 	Toast     time.Duration `json:"toast"`    // how long a toast stays
@@ -165,6 +166,18 @@ type Key struct {
 	Hint    string `json:"hint"`
 	Ask     bool   `json:"ask"` // a passphrase would help: see ActionUnlock
 	New     bool   `json:"new"` // there is no key yet: a passphrase would be chosen, so ask twice
+}
+
+// Trouble reports whether the key was asked for and could not be had. That a
+// passphrase is yet to be chosen is none.
+func (k *Key) Trouble() bool {
+	switch k.State {
+	case "", "ok", "unasked":
+		return false
+	case "passphrase_needed":
+		return !k.New
+	}
+	return true
 }
 
 // Flow is a login under way.

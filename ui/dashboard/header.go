@@ -106,7 +106,10 @@ func (m *model) count() string {
 			ready++
 		}
 	}
-	if n == 0 {
+	switch {
+	case n == 0 && m.hidden():
+		return "no account to show"
+	case n == 0:
 		return "no account yet"
 	}
 	if m.still() {
@@ -114,6 +117,10 @@ func (m *model) count() string {
 	}
 	return fmt.Sprintf("%s, %d ready", plural(n, "account"), ready)
 }
+
+// hidden reports whether there are accounts though none is shown: accounts.json is
+// damaged, and the vault that knows them is shut.
+func (m *model) hidden() bool { return len(m.rows) == 0 && m.state.Hidden }
 
 // keyNote says in the header that the vault waits for the person.
 func (m *model) keyNote() piece {

@@ -43,6 +43,8 @@ func (m *model) notices() []string {
 			text += " " + k.Hint
 		}
 		out = append(out, m.notice(t.g.needsYou, text, t.bad)...)
+	} else if k.Trouble() { // there is no key yet, and none could be made
+		out = append(out, m.notice(t.g.needsYou, k.Message+": "+k.Hint, t.bad)...)
 	} else {
 		for _, o := range m.outages() {
 			out = append(out, m.notice(t.g.login, m.outageWords(o), t.bad)...)

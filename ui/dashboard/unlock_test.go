@@ -8,6 +8,7 @@ import (
 
 	"github.com/muesli/termenv"
 
+	"github.com/oauthmux/oauthmux/accounts/vault"
 	"github.com/oauthmux/oauthmux/ui/control"
 )
 
@@ -162,4 +163,37 @@ func TestNothingLooksReadyThatCannotServe(t *testing.T) {
 			t.Error("unlocked, and nothing looks ready")
 		}
 	})
+}
+
+// Whatever is wrong with the key is called by its name, from the first frame on
+// and in the middle of a run, and nobody is told that there are no accounts.
+func TestC11TheKeyIsCalledByItsName(t *testing.T) {
+	for _, k := range []vault.KeyState{
+		vault.KeyLocked, vault.KeyAbsent, vault.KeyDismissed, vault.KeyTimeout, vault.KeyMissing, vault.KeyMismatch, vault.KeyDenied, vault.KeyDamaged, vault.KeyUnwritable,
+	} {
+		message, hint := k.Describe()
+		st := busy()
+		st.Key = control.Key{State: string(k), Message: message, Hint: hint}
+		withEngine(t, &fakeEngine{state: st}, func(s *screen) { // at the start
+			s.wants(message, "4 accounts", "work")
+			s.lacks("no account", "  ready", "serving")
+			s.show(busy())
+			s.lacks(message)
+			s.wants("2 ready")
+			s.show(st) // in the middle
+			s.wants(message, "4 accounts", "work")
+			s.lacks("no account", "  ready", "serving")
+		})
+		gone := empty()
+		gone.Key, gone.Hidden, gone.Damage = st.Key, true, "accounts.json is missing, and the vault holds 4 accounts"
+		gone.Warnings = []string{gone.Damage}
+		withEngine(t, &fakeEngine{state: gone}, func(s *screen) {
+			s.wants(message, "no account to show", "the vault holds 4 accounts", "The accounts are in the vault")
+			s.lacks("no account yet", "your first account")
+		})
+		fresh := empty()
+		fresh.Key = st.Key
+		fresh.Key.New = true // it could not be made
+		withEngine(t, &fakeEngine{state: fresh}, func(s *screen) { s.wants(message, "no account yet") })
+	}
 }

@@ -107,6 +107,9 @@ func (m *model) drawConnecting() []string {
 func (m *model) drawFirstStart() []string {
 	t := m.th
 	width := m.width - 4
+	if m.hidden() {
+		return m.hang("   ", "The accounts are in the vault. They are here again as soon as it opens: "+keys.Unlock.Help().Key+" unlocks.", width+3, t.text)
+	}
 	lines := m.hang("   ", "Several accounts of yours, one proxy: when one is limited, the next goes on.", width+3, t.text)
 	for _, l := range [][2]string{
 		{"a", "adds your first account"},
