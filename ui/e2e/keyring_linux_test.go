@@ -17,8 +17,9 @@ import (
 )
 
 // desktop is a session bus with a real keyring behind it, for this test alone.
-// It returns the bus's address.
-func desktop(t *testing.T) (address string) {
+// It returns the bus's address, and what allows or forbids everybody to speak to
+// the keyring.
+func desktop(t *testing.T) (address string, allow func(bool)) {
 	t.Helper()
 	dbus, send := need(t, "dbus-daemon", "dbus"), need(t, "dbus-send", "dbus")
 	keyring := need(t, "gnome-keyring-daemon", "gnome-keyring")
@@ -49,7 +50,7 @@ func desktop(t *testing.T) (address string) {
 		out, err := ask.Output()
 		return err == nil && strings.Contains(string(out), "boolean false")
 	})
-	return address
+	return address, allowing(t, config, address, send)
 }
 
 // background runs a program until the test ends, and returns its stdout.
@@ -81,7 +82,7 @@ func background(t *testing.T, env []string, stdin io.Reader, program string, arg
 // or removes the other's.
 func TestTwoHomesShareAKeyringAndNoKey(t *testing.T) {
 	t.Parallel()
-	address := desktop(t)
+	address, _ := desktop(t)
 	p := newProvider(t, simulator.Options{}, people("work", "home")...)
 	var homes []*home
 	for _, name := range []string{"work", "home"} {
