@@ -135,6 +135,37 @@ func TestADamagedFileIsKeptAndRebuilt(t *testing.T) {
 	}
 }
 
+// A file of a gigabyte, all of it a hole, is kept as it is and read no further
+// than a file of ours can be.
+func TestAFileOfAGigabyteIsNotRead(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "accounts.json")
+	if err := os.WriteFile(path, []byte(whole), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	seal(t, dir, "bbb")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r := openRegistry(t, dir, nil)
+	runtime.ReadMemStats(&after)
+	if cost := after.TotalAlloc - before.TotalAlloc; cost > 10*documentLimit {
+		t.Errorf("%d MiB were allocated", cost>>20)
+	}
+	bad := badFiles(t, dir)
+	if len(bad) != 1 || !strings.Contains(r.Damage(), "larger than") {
+		t.Fatalf("kept aside: %v; Damage says %q", bad, r.Damage())
+	}
+	if info, err := os.Stat(bad[0]); err != nil || info.Size() != 1<<30 {
+		t.Errorf("what is kept is %v, %v", info, err)
+	}
+	if err := r.Rebuild(map[ID]vault.Record{"bbb": {Provider: "p", Label: "work"}}); err != nil || len(r.All()) != 1 {
+		t.Errorf("after the rebuild: %+v, %v", r.All(), err)
+	}
+}
+
 func TestADamagedFileWithoutSealedAccountsIsKept(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "accounts.json")
