@@ -130,7 +130,7 @@ func (p *Pool) choose(l *lane, ask *Ask, now time.Time) (c choice) {
 	if len(among.members) == 0 {
 		return c
 	}
-	hint := Hint{Session: ask.Session, Scope: ask.Scope, Bound: -1, Preferred: among.preferred, After: among.after}
+	hint := Hint{Session: ask.Session, Scope: ask.Scope, Now: now, Bound: -1, Preferred: among.preferred, After: among.after}
 	if ask.Session != "" {
 		if known := p.sessions.find(sessionKey{ask.Provider, ask.Session}, now); known != nil {
 			if s := known.seat; s.lane == l {

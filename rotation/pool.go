@@ -29,12 +29,12 @@ type Pool struct {
 	bus      *accounts.Bus
 	journal  *accounts.Journal
 	log      *slog.Logger
-	selector Selector
 	box      *accounts.Mailbox // what the registry announces
 	wake     chan struct{}     // Run has something to do
 	changed  atomic.Bool       // Run has something to announce
 
 	mu       sync.Mutex // guards what follows; never held over I/O
+	selector Selector
 	lanes    map[accounts.ProviderID]*lane
 	seats    map[accounts.ID]*seat
 	sessions sessions
@@ -106,6 +106,14 @@ func (p *Pool) Members(provider accounts.ProviderID) []Member {
 		}
 	}
 	return all
+}
+
+// Choose has s choose from now on. Sessions stay where they are.
+func (p *Pool) Choose(s Selector) {
+	p.mu.Lock()
+	p.selector = s
+	p.mu.Unlock()
+	p.touch()
 }
 
 // InFlight returns how many requests are under way.

@@ -1,9 +1,12 @@
 package rotation
 
+import "time"
+
 // Hint is what a Selector may know of a request besides who is available.
 type Hint struct {
 	Session string // what keeps a conversation together; "": nothing does
 	Scope   string // the model family, where it matters now; "": it does not
+	Now     time.Time
 
 	// Places among the members at hand; -1: it is not among them.
 	Bound     int // the account that the session is with
