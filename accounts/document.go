@@ -23,6 +23,7 @@ type document struct {
 	accounts  []entry // by provider, then order
 	preferred map[ProviderID]ID
 	terms     map[ProviderID]time.Time // when the notice was accepted
+	strategy  string                   // how accounts are chosen, if the person said so on the screen
 	extra     fields                   // of the top level, from a newer version: written back as they came
 
 	places map[ID]int // where in accounts each one is, as of the last settle
@@ -44,10 +45,11 @@ type wireDocument struct {
 	Accounts  *[]json.RawMessage       `json:"accounts"`
 	Preferred map[ProviderID]ID        `json:"preferred"`
 	Terms     map[ProviderID]time.Time `json:"terms"`
+	Strategy  string                   `json:"strategy"`
 }
 
 var (
-	documentKeys = []string{"version", "accounts", "preferred", "terms"}
+	documentKeys = []string{"version", "accounts", "preferred", "terms", "strategy"}
 	accountKeys  = keysOf(Account{})
 )
 
@@ -81,6 +83,7 @@ func parseDocument(raw []byte) (*document, error) {
 		accounts:  make([]entry, 0, len(*wire.Accounts)),
 		preferred: wire.Preferred,
 		terms:     wire.Terms,
+		strategy:  wire.Strategy,
 		sum:       sha256.Sum256(raw),
 	}
 	var err error
@@ -146,8 +149,11 @@ func (d *document) encode() ([]byte, error) {
 	known := []struct {
 		name  string
 		value any
-	}{{"preferred", nonNil(d.preferred)}, {"terms", nonNil(d.terms)}}
+	}{{"preferred", nonNil(d.preferred)}, {"terms", nonNil(d.terms)}, {"strategy", d.strategy}}
 	for _, field := range known {
+		if field.value == "" {
+			continue // nobody said anything
+		}
 		raw, err := json.Marshal(field.value)
 		if err != nil {
 			return nil, err

@@ -149,6 +149,12 @@ func (r *Registry) AcceptTerms(p ProviderID) error {
 	})
 }
 
+// SetStrategy remembers how accounts are to be chosen; "" forgets it. What the
+// name means is not for the registry to know.
+func (r *Registry) SetStrategy(name string) error {
+	return r.change("", func(d *document) error { d.strategy = name; return nil })
+}
+
 // identityKnownError says that the person and organisation have an account.
 type identityKnownError struct{ owner Account }
 

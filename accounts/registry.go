@@ -163,6 +163,9 @@ func (r *Registry) Preferred(p ProviderID) ID {
 	return ""
 }
 
+// Strategy returns what SetStrategy remembered; "": nothing.
+func (r *Registry) Strategy() string { return r.document().strategy }
+
 // TermsAccepted reports whether the person accepted the provider's notice.
 func (r *Registry) TermsAccepted(p ProviderID) bool {
 	_, accepted := r.document().terms[p]
