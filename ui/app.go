@@ -122,6 +122,7 @@ func (a *App) wire() {
 		NetworkProxy: a.network.proxy, UserAgent: agent,
 	})
 	a.pool = rotation.NewPool(rotation.PoolOptions{Accounts: a.registry, Bus: a.bus, Journal: a.journal, Log: a.log})
+	a.chooseBy(a.strategy())
 	a.browsers = a.newBrowsers()
 	a.refresher = rotation.NewRefresher(rotation.RefresherOptions{
 		Accounts: a.registry, Tokens: a.tokens, Pool: a.pool, Settings: a.settings, Journal: a.journal, Log: a.log,

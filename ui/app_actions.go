@@ -20,6 +20,7 @@ var handlers = map[string]func(*App, context.Context, control.Request) (control.
 	control.ActionResume:        (*App).doPause,
 	control.ActionMove:          (*App).doMove,
 	control.ActionRemove:        (*App).doRemove,
+	control.ActionStrategy:      (*App).doStrategy,
 	control.ActionRenew:         (*App).doRenew,
 	control.ActionUsage:         (*App).doUsage,
 	control.ActionTerms:         (*App).doTerms,
@@ -100,6 +101,9 @@ func (a *App) doSwitch(_ context.Context, r control.Request) (control.Reply, err
 		return control.Reply{}, err
 	}
 	a.journal.Add(accounts.Entry{Kind: accounts.EntryPreferred, Account: acc.ID})
+	if name := a.strategy(); name != rotation.StrategySticky {
+		return a.done(acc.ID, "%s is preferred from now on, which counts under %s: new conversations start by %s", acc.Label, rotation.StrategySticky, name), nil
+	}
 	return a.done(acc.ID, "%s is preferred from now on", acc.Label), nil
 }
 

@@ -30,6 +30,7 @@ func (a *App) State(context.Context) (control.State, error) {
 		Damage:   a.registry.Damage(),
 		Hidden:   a.registry.Hollow(),
 		Warnings: a.warnings(),
+		Strategy: a.strategies(),
 		Poll:     a.config.Usage.Poll.Std(),
 		Toast:    a.config.UI.Toast.Std(),
 	}

@@ -17,10 +17,6 @@ import (
 
 // Strategies of the [rotation] table. Those that are not built are refused
 // rather than half obeyed.
-const strategySticky = "sticky"
-
-var strategiesToCome = []string{"round-robin", "least-used", "soonest-reset"}
-
 // Words of network.proxy.
 const (
 	ProxyEnv  = "env"  // HTTPS_PROXY and NO_PROXY
@@ -37,9 +33,6 @@ func (l *loader) check(ctx context.Context) error {
 		return l.blame("proxy.listen", err, "the proxy listens on this machine only: 127.0.0.1:4747, [::1]:4747 or 127.0.0.1:0")
 	}
 	l.config.Proxy.Listen = listen
-	if err := checkStrategy(l.config.Rotation.Strategy); err != nil {
-		return l.blame("rotation.strategy", err, `write "sticky", or leave it out`)
-	}
 	if err := checkProxy(l.config.Network.Proxy); err != nil {
 		return l.blame("network.proxy", err, `write "env", "none" or an address such as "http://proxy.example:3128"`)
 	}
@@ -122,16 +115,6 @@ func loopbackListen(ctx context.Context, listen string, lookup func(context.Cont
 	}
 	first := slices.MinFunc(addresses, netip.Addr.Compare) // IPv4 before IPv6
 	return net.JoinHostPort(first.String(), port), nil
-}
-
-func checkStrategy(s string) error {
-	switch {
-	case s == strategySticky:
-		return nil
-	case slices.Contains(strategiesToCome, s):
-		return fmt.Errorf("%s is not there yet: this version knows sticky", quote(s))
-	}
-	return fmt.Errorf("%s is no strategy: this version knows sticky", quote(s))
 }
 
 // checkProxy does not repeat the value, which may hold a password.

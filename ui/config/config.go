@@ -26,7 +26,13 @@ type Config struct {
 	// Providers are the [providers.NAME] tables. Their tuning is complete: what a
 	// table does not say is the tuning of all.
 	Providers map[accounts.ProviderID]Provider
+
+	laid map[string]string // by key: the variable or flag that said it
 }
+
+// Laid returns the environment variable or the flag that holds a key, such as
+// "rotation.strategy", whatever config.toml says; "": none does.
+func (c Config) Laid(key string) string { return c.laid[key] }
 
 // Proxy is the [proxy] table.
 type Proxy struct {
@@ -36,7 +42,7 @@ type Proxy struct {
 
 // Rotation is the [rotation] table.
 type Rotation struct {
-	Strategy string `toml:"strategy" default:"sticky" help:"how an account is chosen: sticky (a session stays with its account, a new one starts on the preferred)"`
+	Strategy string `toml:"strategy" default:"sticky" oneof:"sticky round-robin least-used soonest-reset" help:"where a new conversation starts: on the preferred account, on each in turn, where most is left, or where what is left is lost soonest; one under way stays with its account"`
 }
 
 // Tuning are the tables that can also be set per provider, under

@@ -214,6 +214,10 @@ func (l *loader) setFrom(f field, source, text string) error {
 	if err := f.setText(text); err != nil {
 		return &Error{Source: source, Key: f.key, Problem: err.Error()}
 	}
+	if l.config.laid == nil {
+		l.config.laid = make(map[string]string)
+	}
+	l.config.laid[f.key] = source
 	return nil
 }
 

@@ -132,8 +132,23 @@ type State struct {
 	Damage    string        `json:"damage"`   // what is wrong with accounts.json, and where it is kept; "": nothing. A warning, too
 	Hidden    bool          `json:"hidden"`   // the vault holds accounts that are not shown until it opens: see Damage
 	Warnings  []string      `json:"warnings"` // overridden endpoints, proxy in use, damaged files
-	Poll      time.Duration `json:"poll"`     // how often usage is read; twice that is stale
-	Toast     time.Duration `json:"toast"`    // how long a toast stays
+	Strategy  Strategy      `json:"strategy"`
+	Poll      time.Duration `json:"poll"`  // how often usage is read; twice that is stale
+	Toast     time.Duration `json:"toast"` // how long a toast stays
+}
+
+// Strategy is where new sessions start, and where else they could.
+type Strategy struct {
+	Name   string   `json:"name"`
+	Fixed  string   `json:"fixed"`  // the variable or flag that holds it for as long as the engine runs; "": it can be changed
+	Config string   `json:"config"` // what the configuration says
+	All    []Choice `json:"all"`
+}
+
+// Choice is one strategy, and what it means, in words for a person.
+type Choice struct {
+	Name  string `json:"name"`
+	Means string `json:"means"`
 }
 
 // Provider is what a screen must know of a provider.
@@ -220,6 +235,7 @@ const (
 	ActionResume      = "resume"       // Account
 	ActionMove        = "move"         // Account, Position: 1 is first; beyond the end is last
 	ActionRemove      = "remove"       // Account, Revoke
+	ActionStrategy    = "strategy"     // Strategy: where new sessions start from now on
 	ActionRenew       = "renew"        // Account: renew the token now
 	ActionUsage       = "usage"        // Account ("" all): read usage now, within the budget
 	ActionTerms       = "terms"        // Provider: the notice was accepted
@@ -248,6 +264,7 @@ type Request struct {
 	Provider   string  `json:"provider,omitempty"`
 	Label      string  `json:"label,omitempty"`
 	Position   int     `json:"position,omitempty"`
+	Strategy   string  `json:"strategy,omitempty"`
 	How        string  `json:"how,omitempty"`
 	Flow       string  `json:"flow,omitempty"`
 	Code       string  `json:"code,omitempty"`

@@ -33,6 +33,9 @@ func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 		return nil
 	case matches(msg, keys.Client):
 		return m.openClient()
+	case matches(msg, keys.Strategy):
+		m.openStrategy()
+		return nil
 	case matches(msg, keys.Back):
 		m.toast = toast{}
 		return nil

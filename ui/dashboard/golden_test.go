@@ -61,7 +61,12 @@ func scenes() []scene {
 	stale.Accounts[1].Windows[0].ResetsAt = in(-time.Minute)
 	stale.Accounts[1].Cooldowns = []control.Cooldown{{Until: fixedNow.Add(3 * hour), Scope: "opus", Evidence: "429 seven_day_opus"}}
 
+	fixed := busy()
+	fixed.Strategy.Name, fixed.Strategy.Fixed = "least-used", "OAUTHMUX_ROTATION_STRATEGY"
+
 	return []scene{
+		{name: "strategy", state: busy(), play: func(s *screen) { s.press("s", "j") }},
+		{name: "strategy_fixed", state: fixed, play: func(s *screen) { s.press("s") }},
 		{name: "busy", state: busy()},
 		{name: "several", state: several()},
 		{name: "one_provider", state: several(), play: func(s *screen) { s.press("tab", "tab", "tab") }},

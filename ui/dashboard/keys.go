@@ -16,7 +16,7 @@ func bind(help, does string, keys ...string) key.Binding {
 var keys = struct {
 	Up, Down, Top, Bottom, PageUp, PageDown                                  key.Binding
 	Prefer, Add, Rename, Earlier, Later, Pause, Remove, Renew, Usage         key.Binding
-	Why, Client, Provider, Unlock, Help, Back, Quit, Interrupt               key.Binding
+	Why, Client, Strategy, Provider, Unlock, Help, Back, Quit, Interrupt     key.Binding
 	Browser, Window, SignIn, Forget, TakeOver, Picture, Leave                key.Binding
 	Accept, Choose, Retry, Scroll, Yes, No, Revoke, Show, Copy, Open, Cancel key.Binding
 }{
@@ -39,6 +39,7 @@ var keys = struct {
 	Browser:  bind("b", "its browser session: set up, sign in now, remove", "b"),
 	Why:      bind("w", "why: the last decisions about it", "w"),
 	Client:   bind("c", "connect a client: what it needs, copied", "c"),
+	Strategy: bind("s", "strategy: where new conversations start", "s"),
 	Provider: bind("tab", "show the next provider alone, then all", "tab", "shift+tab"),
 	Unlock:   bind("U", "unlock the vault, where it is locked", "U"),
 
@@ -94,7 +95,7 @@ var helpGroups = []group{
 		keys.Prefer, keys.Rename, together("K J", "move it up, down in the order", keys.Earlier, keys.Later),
 		keys.Pause, keys.Browser, keys.Renew, keys.Usage, keys.Why, keys.Remove,
 	}},
-	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Unlock, keys.Help, keys.Back, keys.Quit}},
+	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Unlock, keys.Help, keys.Back, keys.Quit}},
 }
 
 // footerKeys are the keys worth a place at the bottom of the table, with fewer
@@ -112,6 +113,7 @@ var footerKeys = []key.Binding{
 	together("r", "renew", keys.Renew),
 	together("d", "remove", keys.Remove),
 	together("JK", "order", keys.Later, keys.Earlier),
+	together("s", "strategy", keys.Strategy),
 }
 
 // KeyTable returns the keys as a table in Markdown, for the README.

@@ -18,6 +18,15 @@ func win(name, scope string, used float64, resets time.Duration) control.Window 
 
 const hour = time.Hour
 
+func strategies() control.Strategy {
+	return control.Strategy{Name: "sticky", Config: "sticky", All: []control.Choice{
+		{Name: "sticky", Means: "a new conversation starts on the preferred account"},
+		{Name: "round-robin", Means: "new conversations start on each account in turn"},
+		{Name: "least-used", Means: "a new conversation starts where the fullest window is emptiest"},
+		{Name: "soonest-reset", Means: "a new conversation starts where what is left is lost soonest"},
+	}}
+}
+
 // busy is the state of the drawing in the screen's description: four accounts in
 // four states.
 func busy() control.State {
@@ -59,7 +68,8 @@ func busy() control.State {
 				},
 			},
 		},
-		Now: fixedNow,
+		Now:      fixedNow,
+		Strategy: strategies(),
 		Providers: []control.Provider{
 			{ID: "anthropic", Name: "Anthropic", Terms: "Read this.", TermsAccepted: true, HasUsage: true, HasPaste: true},
 		},
