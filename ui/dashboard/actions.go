@@ -36,6 +36,12 @@ func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	case matches(msg, keys.Strategy):
 		m.openStrategy()
 		return nil
+	case matches(msg, keys.Filter):
+		m.startFilter()
+		return nil
+	case matches(msg, keys.Back) && m.filtered():
+		m.clearFilter()
+		return nil
 	case matches(msg, keys.Back):
 		m.toast = toast{}
 		return nil

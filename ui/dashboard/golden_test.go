@@ -65,6 +65,9 @@ func scenes() []scene {
 	fixed.Strategy.Name, fixed.Strategy.Fixed = "least-used", "OAUTHMUX_ROTATION_STRATEGY"
 
 	return []scene{
+		{name: "filter", state: several(), play: func(s *screen) { s.press("/"); s.typed("work") }},
+		{name: "filter_kept", state: busy(), play: func(s *screen) { s.press("/"); s.typed("acme"); s.press("enter", "down") }},
+		{name: "filter_nobody", state: busy(), play: func(s *screen) { s.press("/"); s.typed("nobody"); s.press("enter") }},
 		{name: "strategy", state: busy(), play: func(s *screen) { s.press("s", "j") }},
 		{name: "strategy_fixed", state: fixed, play: func(s *screen) { s.press("s") }},
 		{name: "busy", state: busy()},

@@ -96,6 +96,15 @@ func (m *model) count() string {
 	if !m.have {
 		return "connecting"
 	}
+	if m.filtered() {
+		shown := 0
+		for _, it := range m.items {
+			if it.row >= 0 {
+				shown++
+			}
+		}
+		return m.found(shown, len(m.rows))
+	}
 	n, ready := 0, 0
 	for i := range m.rows {
 		if m.only != "" && m.rows[i].Provider != m.only {

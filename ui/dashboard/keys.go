@@ -16,7 +16,8 @@ func bind(help, does string, keys ...string) key.Binding {
 var keys = struct {
 	Up, Down, Top, Bottom, PageUp, PageDown                                  key.Binding
 	Prefer, Add, Rename, Earlier, Later, Pause, Remove, Renew, Usage         key.Binding
-	Why, Client, Strategy, Provider, Unlock, Help, Back, Quit, Interrupt     key.Binding
+	Why, Client, Strategy, Provider, Filter, Unlock, Help, Back              key.Binding
+	Quit, Interrupt                                                          key.Binding
 	Browser, Window, SignIn, Forget, TakeOver, Picture, Leave                key.Binding
 	Accept, Choose, Retry, Scroll, Yes, No, Revoke, Show, Copy, Open, Cancel key.Binding
 }{
@@ -41,6 +42,7 @@ var keys = struct {
 	Client:   bind("c", "connect a client: what it needs, copied", "c"),
 	Strategy: bind("s", "strategy: where new conversations start", "s"),
 	Provider: bind("tab", "show the next provider alone, then all", "tab", "shift+tab"),
+	Filter:   bind("/", "show only the accounts with a text", "/"),
 	Unlock:   bind("U", "unlock the vault, where it is locked", "U"),
 
 	Help:      bind("?", "help", "?"),
@@ -89,7 +91,7 @@ var helpGroups = []group{
 		together("↑ ↓ k j", "move", keys.Up, keys.Down),
 		together("pgup pgdn", "a page up, a page down", keys.PageUp, keys.PageDown),
 		together("g G", "the first, the last account", keys.Top, keys.Bottom),
-		keys.Provider,
+		keys.Provider, keys.Filter,
 	}},
 	{"The selected account", []key.Binding{
 		keys.Prefer, keys.Rename, together("K J", "move it up, down in the order", keys.Earlier, keys.Later),
@@ -109,6 +111,7 @@ var footerKeys = []key.Binding{
 	together("w", "why", keys.Why),
 	together("u", "usage", keys.Usage),
 	together("p", "pause", keys.Pause),
+	together("/", "filter", keys.Filter),
 	together("e", "rename", keys.Rename),
 	together("r", "renew", keys.Renew),
 	together("d", "remove", keys.Remove),

@@ -46,6 +46,7 @@ type model struct {
 	cursor   int    // its place in items; -1: nothing is selected
 	top      int    // the first item on the screen
 	only     string // the provider shown alone; "": all
+	filter   filter
 
 	overlay  overlay
 	spared   string // state of the key for which the person closed the unlock overlay
@@ -163,6 +164,9 @@ func (m *model) press(msg tea.KeyMsg) tea.Cmd {
 		}
 		return m.overlay.update(msg)
 	}
+	if m.filter.typing && !matches(msg, keys.Interrupt) {
+		return m.filterKey(msg)
+	}
 	return m.tableKey(msg)
 }
 
@@ -173,6 +177,8 @@ func (m *model) typing() bool {
 		return true
 	case *addOverlay:
 		return (o.step == addWait && !o.waits()) || o.step == addDone
+	case nil:
+		return m.filter.typing
 	}
 	return false
 }

@@ -16,7 +16,7 @@ import (
 func TestRandomKeysAndSizes(t *testing.T) {
 	names := []string{
 		"up", "down", "k", "j", "g", "G", "pgup", "pgdown", "home", "end", "enter", " ", "a", "e", "K", "J", "p", "d", "r", "u", "w", "c",
-		"U", "b", "s", "t", "tab", "shift+tab", "?", "esc", "q", "y", "n", "v", "o", "left", "right", "backspace", "delete", "ctrl+u", "ctrl+w", "ctrl+k", "x", "家", "ctrl+c", "alt+x",
+		"U", "b", "s", "t", "tab", "shift+tab", "?", "/", "1", "esc", "q", "y", "n", "v", "o", "left", "right", "backspace", "delete", "ctrl+u", "ctrl+w", "ctrl+k", "x", "家", "ctrl+c", "alt+x",
 	}
 	states := []control.State{
 		busy(), several(), exhausted(), empty(), crowd(60), lockedState(), richState(), poisoned(richState(), rotating(payloads(), 0)), withBrowsers(),

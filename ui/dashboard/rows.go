@@ -70,20 +70,22 @@ func (m *model) arrange() {
 		m.only = ""
 	}
 	m.items = m.items[:0]
-	last, place := "", 0
+	last, place, headed, words := "", 0, "", m.filter.words()
 	for i := range m.rows {
 		r := &m.rows[i]
 		if r.Provider != last {
 			last, place = r.Provider, 0
-			if m.only == "" && len(shown) > 1 {
-				m.items = append(m.items, item{row: -1, title: m.text(name(last), 40)})
-			}
 		}
 		place++
 		r.place = place
-		if m.only == "" || m.only == r.Provider {
-			m.items = append(m.items, item{row: i})
+		if (m.only != "" && m.only != r.Provider) || !m.finds(words, r, name(last)) {
+			continue
 		}
+		if m.only == "" && len(shown) > 1 && headed != last {
+			headed = last
+			m.items = append(m.items, item{row: -1, title: m.text(name(last), 40)})
+		}
+		m.items = append(m.items, item{row: i})
 	}
 	m.reselect()
 	m.layout()

@@ -154,6 +154,9 @@ func (m *model) drawTable() []string {
 			lines[n-1] = m.margin(lines[n-1], m.th.g.more)
 		}
 	}
+	if len(lines) == 0 && m.filtered() {
+		lines = append(lines, m.th.dim.Render(ansi.Truncate("    no account has that; esc shows all", m.width, "")))
+	}
 	for len(lines) < m.lay.table {
 		lines = append(lines, "")
 	}
@@ -205,6 +208,9 @@ func (m *model) spinner() string {
 
 // drawFooter shows the keys that matter now, as many as there is room for.
 func (m *model) drawFooter() string {
+	if m.filter.typing && m.overlay == nil {
+		return m.drawFilter()
+	}
 	bindings := footerKeys
 	last := []key.Binding{bind("?", "help", "?"), bind("q", "quit", "q")}
 	if m.overlay != nil {
