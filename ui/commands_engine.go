@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/oauthmux/oauthmux/accounts/simulator"
+	"github.com/oauthmux/oauthmux/ui/config"
 	"github.com/oauthmux/oauthmux/ui/control"
 	"github.com/oauthmux/oauthmux/ui/dashboard"
 )
@@ -31,7 +32,7 @@ func (p *program) dashboard(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return p.show(ctx, cancel, e, "", s.config.UI.Theme)
+	return p.show(ctx, cancel, e, "", s.config.UI)
 }
 
 // needsScreen says so when there is none.
@@ -47,7 +48,7 @@ func (p *program) needsScreen() error {
 
 // show runs the screen on an engine that was begun with ctx, then ends the
 // engine with cancel, if it is this process's, and waits for it.
-func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine, title, theme string) error {
+func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine, title string, look config.UI) error {
 	screen, hide := context.WithCancel(ctx)
 	defer hide()
 	gone := make(chan error, 1)
@@ -59,7 +60,7 @@ func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine,
 		gone <- err
 	}()
 	err := dashboard.Run(screen, dashboard.Options{
-		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: title, Version: p.Version, Theme: theme,
+		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: title, Version: p.Version, Theme: look.Theme, Mouse: look.Mouse,
 		OpenURL: func(url string) error { return p.openURL(ctx, url) }, Cut: e.cut,
 	})
 	interrupts := make(chan os.Signal, 1)
@@ -148,7 +149,7 @@ func (p *program) demo(ctx context.Context, o demoOptions) error {
 	defer cancel()
 	gone := make(chan error, 1)
 	go func() { gone <- d.Run(ctx) }()
-	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "oauthmux demo", d.app.config.UI.Theme)
+	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "oauthmux demo", d.app.config.UI)
 	return errors.Join(err, d.Close())
 }
 

@@ -38,6 +38,7 @@ type Options struct {
 	Title   string                 // the name in the header; "": oauthmux
 	Version string                 // shown in the help
 	Theme   string                 // "dark", "light"; anything else: what the terminal says
+	Mouse   bool                   // the terminal reports the mouse, and selects text with shift only
 	OpenURL func(url string) error // opens a page in the usual browser; nil: it cannot be opened from here
 	Cut     func()                 // called at the end of Run if the person agreed that requests are cut; nil: nobody is told
 }

@@ -33,6 +33,7 @@ type layout struct {
 	window  int // width of the longest name of a window
 	air     int // blank lines under the header
 	table   int // lines of the table without its head
+	first   int // the line of the screen on which they begin
 	detail  int // lines of the detail pane with its rule; 0: none
 	feed    int // lines of the feed with its rule; 0: none
 	gap     int // blank lines between the panes

@@ -48,6 +48,8 @@ type model struct {
 	only     string // the provider shown alone; "": all
 	filter   filter
 
+	mouse    pointer
+	sheet    bool // a sheet is on the screen
 	overlay  overlay
 	spared   string // state of the key for which the person closed the unlock overlay
 	toast    toast
@@ -69,7 +71,7 @@ type model struct {
 // Init implements tea.Model.
 func (m *model) Init() tea.Cmd {
 	m.compose()
-	return tea.Batch(m.jobs.watch(m.o.Engine), m.jobs.untilEnd(), m.askBackground(), m.arm())
+	return tea.Batch(m.jobs.watch(m.o.Engine), m.jobs.untilEnd(), m.askBackground(), m.listen(), m.arm())
 }
 
 // Update implements tea.Model.
@@ -79,7 +81,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if m.dirty {
 		m.compose()
 	}
-	return m, tea.Batch(cmd, m.arm())
+	return m, tea.Batch(cmd, m.listen(), m.arm())
 }
 
 // View implements tea.Model.
@@ -114,6 +116,9 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 			return tea.Suspend
 		}
 		return m.press(msg)
+	case tea.MouseMsg:
+		m.dirty = true
+		return m.click(tea.MouseEvent(msg))
 	case stateMsg:
 		return tea.Batch(m.take(msg.state), m.jobs.listen(m.states, pace))
 	case watchMsg, goneMsg, retryMsg:

@@ -63,6 +63,11 @@ func TestRandomKeysAndSizes(t *testing.T) {
 					reply.Decisions = decisions()
 				}
 				msg = replyMsg{to: m.overlay, request: r, reply: reply, err: err}
+			case 5:
+				msg = tea.MouseMsg{
+					X: rapid.IntRange(-1, 200).Draw(t, "x"), Y: rapid.IntRange(-1, 60).Draw(t, "y"), Action: tea.MouseActionPress,
+					Button: rapid.SampledFrom([]tea.MouseButton{tea.MouseButtonLeft, tea.MouseButtonRight, tea.MouseButtonWheelUp, tea.MouseButtonWheelDown}).Draw(t, "button"),
+				}
 			case 4:
 				msg = tea.KeyMsg{Type: tea.KeyRunes, Paste: true, Runes: []rune(rapid.String().Draw(t, "paste"))}
 			default:

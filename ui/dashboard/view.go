@@ -31,10 +31,12 @@ func (m *model) compose() {
 
 // drawLayers draws the screen, and the overlay over it.
 func (m *model) drawLayers() []string {
+	m.sheet = false
 	if m.overlay == nil {
 		return m.drawScreen()
 	}
 	p := m.overlay.view(m.boxInside()) // first: which keys the footer shows may depend on what fits
+	m.sheet = p.sheet
 	return m.drawOverlay(m.drawScreen(), p)
 }
 
@@ -65,6 +67,7 @@ func (m *model) drawScreen() []string {
 		lines = m.middle(lines, m.drawFirstStart())
 	default:
 		lines = append(lines, m.drawHead())
+		m.lay.first = len(lines)
 		lines = append(lines, m.drawTable()...)
 		gap := make([]string, m.lay.gap)
 		if m.lay.detail > 0 {
