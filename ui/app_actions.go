@@ -36,6 +36,7 @@ var handlers = map[string]func(*App, context.Context, control.Request) (control.
 	control.ActionClient:        (*App).doClient,
 	control.ActionToken:         (*App).doToken,
 	control.ActionWhy:           (*App).doWhy,
+	control.ActionLog:           (*App).doLog,
 }
 
 // Do implements control.Engine.

@@ -140,7 +140,7 @@ func (p *program) demo(ctx context.Context, o demoOptions) error {
 	if err := p.needsScreen(); err != nil {
 		return err
 	}
-	o.Version, o.Log = p.Version, slog.New(slog.DiscardHandler)
+	o.Version = p.Version
 	d, err := openDemo(ctx, o)
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type demo struct {
 	server *simulator.Server
 	scene  simulator.Scene
 	app    *App
+
+	closeLog func() // nil: the log is not the demo's own
 }
 
 // demoOptions are the flags of the command.
@@ -31,7 +33,7 @@ type demoOptions struct {
 	Accounts int
 	Speed    float64
 	Version  string
-	Log      *slog.Logger
+	Log      *slog.Logger // nil: a file in the demo's own home
 }
 
 // openDemo builds the stage and signs everybody in, through the same login that
@@ -56,6 +58,9 @@ func openDemo(ctx context.Context, o demoOptions) (_ *demo, err error) {
 	cfg, paths, err := d.configure(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if o.Log == nil {
+		o.Log, d.closeLog = openLog(paths.Log, nil)
 	}
 	d.app, err = openApp(appOptions{
 		Config: cfg, Paths: paths, Version: o.Version, Log: o.Log,
@@ -160,6 +165,9 @@ func (d *demo) Close() error {
 	}
 	if d.server != nil {
 		d.server.Close()
+	}
+	if d.closeLog != nil {
+		d.closeLog()
 	}
 	if d.home == "" {
 		return nil

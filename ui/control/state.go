@@ -174,6 +174,13 @@ type Line struct {
 	Bell    bool      `json:"bell"`  // worth the terminal bell: everybody is out
 }
 
+// LogLine is one record of the log file.
+type LogLine struct {
+	At    time.Time `json:"at"`
+	Level string    `json:"level"` // "DEBUG", "INFO", "WARN", "ERROR"
+	Text  string    `json:"text"`
+}
+
 // Key is the state of the vault's key.
 type Key struct {
 	State   string `json:"state"`   // vault.KeyState
@@ -247,6 +254,7 @@ const (
 	ActionClient      = "client"       // Provider ("" the only or first), Shell, Account (pin), Session: Reply.Client
 	ActionToken       = "token"        // Account ("" who would serve), Fresh: Reply.Token
 	ActionWhy         = "why"          // Account: Reply.Decisions
+	ActionLog         = "log"          // Reply.Log
 
 	// ActionBrowserSetup opens a visible window: to sign Account in, or to add an
 	// account of Provider (with Label) when Account is "". Reply.Flow is the login,
@@ -294,6 +302,7 @@ type Reply struct {
 	Client    *Connection `json:"client,omitempty"`
 	Token     string      `json:"token,omitempty"`
 	Decisions []Decision  `json:"decisions,omitempty"`
+	Log       []LogLine   `json:"log,omitempty"` // the newest of the log file, oldest first
 	Browsers  []Browser   `json:"browsers,omitempty"`
 }
 

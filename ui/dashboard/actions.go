@@ -36,6 +36,8 @@ func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	case matches(msg, keys.Strategy):
 		m.openStrategy()
 		return nil
+	case matches(msg, keys.Log):
+		return m.openLog()
 	case matches(msg, keys.Filter):
 		m.startFilter()
 		return nil

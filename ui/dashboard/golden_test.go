@@ -68,6 +68,9 @@ func scenes() []scene {
 		{name: "filter", state: several(), play: func(s *screen) { s.press("/"); s.typed("work") }},
 		{name: "filter_kept", state: busy(), play: func(s *screen) { s.press("/"); s.typed("acme"); s.press("enter", "down") }},
 		{name: "filter_nobody", state: busy(), play: func(s *screen) { s.press("/"); s.typed("nobody"); s.press("enter") }},
+		{name: "log", state: busy(), engine: func(e *fakeEngine) {
+			e.answer = func(control.Request) (control.Reply, error) { return control.Reply{Log: records()}, nil }
+		}, play: func(s *screen) { s.press("l") }},
 		{name: "strategy", state: busy(), play: func(s *screen) { s.press("s", "j") }},
 		{name: "strategy_fixed", state: fixed, play: func(s *screen) { s.press("s") }},
 		{name: "busy", state: busy()},

@@ -17,7 +17,7 @@ var keys = struct {
 	Up, Down, Top, Bottom, PageUp, PageDown                                  key.Binding
 	Prefer, Add, Rename, Earlier, Later, Pause, Remove, Renew, Usage         key.Binding
 	Why, Client, Strategy, Provider, Filter, Unlock, Help, Back              key.Binding
-	Quit, Interrupt                                                          key.Binding
+	Quit, Interrupt, Log                                                     key.Binding
 	Browser, Window, SignIn, Forget, TakeOver, Picture, Leave                key.Binding
 	Accept, Choose, Retry, Scroll, Yes, No, Revoke, Show, Copy, Open, Cancel key.Binding
 }{
@@ -43,6 +43,7 @@ var keys = struct {
 	Strategy: bind("s", "strategy: where new conversations start", "s"),
 	Provider: bind("tab", "show the next provider alone, then all", "tab", "shift+tab"),
 	Filter:   bind("/", "show only the accounts with a text", "/"),
+	Log:      bind("l", "the log", "l"),
 	Unlock:   bind("U", "unlock the vault, where it is locked", "U"),
 
 	Help:      bind("?", "help", "?"),
@@ -97,7 +98,7 @@ var helpGroups = []group{
 		keys.Prefer, keys.Rename, together("K J", "move it up, down in the order", keys.Earlier, keys.Later),
 		keys.Pause, keys.Browser, keys.Renew, keys.Usage, keys.Why, keys.Remove,
 	}},
-	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Unlock, keys.Help, keys.Back, keys.Quit}},
+	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Log, keys.Unlock, keys.Help, keys.Back, keys.Quit}},
 }
 
 // footerKeys are the keys worth a place at the bottom of the table, with fewer
@@ -117,6 +118,7 @@ var footerKeys = []key.Binding{
 	together("d", "remove", keys.Remove),
 	together("JK", "order", keys.Later, keys.Earlier),
 	together("s", "strategy", keys.Strategy),
+	together("l", "log", keys.Log),
 }
 
 // KeyTable returns the keys as a table in Markdown, for the README.

@@ -16,7 +16,7 @@ import (
 func TestRandomKeysAndSizes(t *testing.T) {
 	names := []string{
 		"up", "down", "k", "j", "g", "G", "pgup", "pgdown", "home", "end", "enter", " ", "a", "e", "K", "J", "p", "d", "r", "u", "w", "c",
-		"U", "b", "s", "t", "tab", "shift+tab", "?", "/", "1", "esc", "q", "y", "n", "v", "o", "left", "right", "backspace", "delete", "ctrl+u", "ctrl+w", "ctrl+k", "x", "家", "ctrl+c", "alt+x",
+		"U", "b", "s", "t", "tab", "shift+tab", "?", "/", "1", "l", "esc", "q", "y", "n", "v", "o", "left", "right", "backspace", "delete", "ctrl+u", "ctrl+w", "ctrl+k", "x", "家", "ctrl+c", "alt+x",
 	}
 	states := []control.State{
 		busy(), several(), exhausted(), empty(), crowd(60), lockedState(), richState(), poisoned(richState(), rotating(payloads(), 0)), withBrowsers(),
@@ -48,7 +48,7 @@ func TestRandomKeysAndSizes(t *testing.T) {
 				msg = tickMsg{m.alarm}
 			case 3:
 				r := control.Request{Action: rapid.SampledFrom([]string{
-					control.ActionWhy, control.ActionClient, control.ActionLoginStart, control.ActionLoginCode, control.ActionTerms, control.ActionRename, control.ActionUnlock,
+					control.ActionWhy, control.ActionLog, control.ActionClient, control.ActionLoginStart, control.ActionLoginCode, control.ActionTerms, control.ActionRename, control.ActionUnlock,
 					control.ActionBrowserStatus, control.ActionBrowserSetup, control.ActionBrowserLogin, control.ActionBrowserRemove, control.ActionLoginWait,
 				}).Draw(t, "answer")}
 				reply, err := engine.answer(r)
@@ -61,6 +61,7 @@ func TestRandomKeysAndSizes(t *testing.T) {
 				}
 				if r.Action == control.ActionWhy {
 					reply.Decisions = decisions()
+					reply.Log = records()
 				}
 				msg = replyMsg{to: m.overlay, request: r, reply: reply, err: err}
 			case 5:
