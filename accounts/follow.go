@@ -103,35 +103,40 @@ func (r *Registry) notices() (notices <-chan struct{}, stop func(), err error) {
 	return out, func() { _ = watcher.Close(); <-done }, nil
 }
 
-// look shows what another process wrote. It reports false when the file cannot
-// be used although this process has a good copy.
+// look shows what another process wrote: when it returns, nothing older is shown
+// than what the file held when it was called. It reports false when the file
+// cannot be used although this process has a good copy.
 func (r *Registry) look() (healthy bool) {
-	r.mu.RLock()
-	known := r.state
-	r.mu.RUnlock()
-	if info, err := os.Lstat(r.path); err == nil && same(info, known.info) {
-		return true
+	for {
+		r.mu.RLock()
+		known := r.state
+		r.mu.RUnlock()
+		if info, err := os.Lstat(r.path); err == nil && same(info, known.info) {
+			return true
+		}
+		doc, info, err := r.read()
+		if err != nil {
+			return known.info == nil || !errors.Is(err, fs.ErrNotExist) && !isDamage(err)
+		}
+		if r.showNewer(known, state{doc: doc, info: info}) {
+			if doc != known.doc {
+				r.publish("")
+			}
+			return true
+		}
 	}
-	doc, info, err := r.read()
-	if err != nil {
-		return known.info == nil || !errors.Is(err, fs.ErrNotExist) && !isDamage(err)
-	}
-	if r.showNewer(known, state{doc: doc, info: info}) {
-		r.publish("")
-	}
-	return true
 }
 
-// showNewer shows what was read, unless a writer of this process was faster. It
-// reports whether that is news.
+// showNewer shows what was read, unless something else has been shown since known
+// was. That may be newer, or what somebody read before: only another look tells.
 func (r *Registry) showNewer(known, read state) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.state.doc != known.doc {
-		return false // its own look follows: the file changed, and a notice comes
+	if r.state.doc != known.doc || r.state.info != known.info {
+		return false
 	}
 	r.state = read
-	return read.doc != known.doc
+	return true
 }
 
 // heal writes the last good copy again, if the file is still not to be used.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -75,6 +78,41 @@ func runRegistry(t *testing.T, r *Registry) (stop func()) {
 			t.Errorf("Run ended with %v", err)
 		}
 	}
+}
+
+// Many who look at once are not in each other's way: whoever asks for the latest
+// gets nothing older than what another process had written before.
+func TestLatestIsTheLatestForEverybody(t *testing.T) {
+	dir := t.TempDir()
+	writer, reader := openRegistry(t, dir, nil), openRegistry(t, dir, nil)
+	var a Account
+	for n := range 100 { // so that to read them takes a while
+		var err error
+		if a, err = writer.Add(Account{Provider: "p", Label: strconv.Itoa(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const last = 200
+	var written atomic.Uint64
+	var everybody sync.WaitGroup
+	for range 8 {
+		everybody.Go(func() {
+			for written.Load() < last && !t.Failed() {
+				least := written.Load()
+				if got, err := reader.Latest(a.ID); err != nil || got.NeedsLoginGen < least {
+					t.Errorf("generation %d is shown after %d was written, %v", got.NeedsLoginGen, least, err)
+				}
+			}
+		})
+	}
+	for n := uint64(1); n <= last && !t.Failed(); n++ {
+		if _, err := writer.Edit(a.ID, func(a *Account) error { a.NeedsLoginGen = n; return nil }); err != nil {
+			t.Error(err)
+		}
+		written.Store(n)
+	}
+	written.Store(last)
+	everybody.Wait()
 }
 
 func TestLatestShowsWhatAnotherProcessWrote(t *testing.T) {
