@@ -33,6 +33,7 @@ type job struct {
 	account accounts.ID // whose profile it is for; "": not known yet
 	flow    string      // its login; "": none yet
 	step    string      // what happens now, in words for a person
+	heir    *job        // what the account's profile was taken for instead; nil: nothing
 }
 
 var (
@@ -84,6 +85,9 @@ func (m *Manager) takeLocked(j *job) (before *job) {
 		return nil
 	}
 	before = m.work[j.account]
+	if before != nil {
+		before.heir = j
+	}
 	m.work[j.account] = j
 	return before
 }
@@ -145,6 +149,13 @@ func (m *Manager) fail(ctx context.Context, flow string, err error) accounts.Log
 		return accounts.LoginFlow{State: accounts.FlowFailed}
 	}
 	return ended
+}
+
+// heirOf returns what j gave way to.
+func (m *Manager) heirOf(j *job) *job {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return j.heir
 }
 
 // current returns what is done with the account's profile now; nil: nothing.

@@ -70,6 +70,30 @@ func TestAPersonWhoPastesTakesOver(t *testing.T) {
 	}
 }
 
+// Who waits may hear of it only when all is over: what the sign-in gave way to
+// counts, and no other one begins.
+func TestWhoHearsLateOfATakeoverGetsWhatCameOfIt(t *testing.T) {
+	h := newHome(t)
+	a := h.addSession(t, "ada", "work")
+	opened := h.driver.opened()
+	over := make(chan struct{})
+	close(over)
+	last := &job{kind: pasting, account: a.ID, done: over, err: ErrGivenUp}
+	between := &job{kind: window, account: a.ID, done: over, err: errGivenWay, heir: last}
+	h.manager.mu.Lock()
+	h.manager.work[a.ID] = &job{account: a.ID, done: over, err: errGivenWay, heir: between}
+	h.manager.mu.Unlock()
+	if err := h.manager.Login(t.Context(), a.ID); !errors.Is(err, ErrGivenUp) {
+		t.Errorf("who waited got %v", err)
+	}
+	if n := h.driver.opened(); n != opened {
+		t.Errorf("%d more browsers were started", n-opened)
+	}
+	h.manager.mu.Lock()
+	delete(h.manager.work, a.ID)
+	h.manager.mu.Unlock()
+}
+
 func TestACodeThatCameAnotherWayEndsTheWindow(t *testing.T) {
 	h := newHome(t)
 	h.manager.o.Driver = Person{}

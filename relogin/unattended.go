@@ -31,10 +31,12 @@ func (m *Manager) login(ctx context.Context, id accounts.ID, asked request) erro
 	}
 	m.sweepOnce(ctx)
 	m.settle(ctx)
-	for {
-		j, err := m.join(ctx, known, asked)
-		if err != nil {
-			return err
+	for heir := (*job)(nil); ; {
+		j := heir
+		if heir = nil; j == nil {
+			if j, err = m.join(ctx, known, asked); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-j.done:
@@ -43,7 +45,9 @@ func (m *Manager) login(ctx context.Context, id accounts.ID, asked request) erro
 		}
 		_, waits := errors.AsType[*WaitError](j.err)
 		switch {
-		case j.kind == removal, errors.Is(j.err, errGivenWay): // whatever came of what it gave way to
+		case j.kind == removal:
+		case errors.Is(j.err, errGivenWay):
+			heir = m.heirOf(j) // whatever comes of that, also where it is over by now
 		case errors.Is(j.err, errBusy) && !asked.atOnce: // who asks now waits
 		case asked.forced && !j.forced && waits: // that is not for who asks now
 		default:
