@@ -25,7 +25,7 @@ func (v *Vault) IDs() ([]string, error) {
 		if checkID(name) != nil {
 			continue
 		}
-		holds, err := holdsRecord(root, name)
+		holds, err := v.holdsRecord(root, name)
 		if err != nil {
 			return nil, fmt.Errorf("list the vault: %w", err)
 		}
@@ -38,8 +38,8 @@ func (v *Vault) IDs() ([]string, error) {
 }
 
 // holdsRecord reports whether there is a record in an account's folder, or one
-// beside it that a killed process left.
-func holdsRecord(root folder, id string) (bool, error) {
+// that a killed process left beside it, or outside of the vault.
+func (v *Vault) holdsRecord(root folder, id string) (bool, error) {
 	dir, err := root.sub(id, false)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotOurs) {
 		return false, nil
@@ -65,6 +65,13 @@ func holdsRecord(root folder, id string) (bool, error) {
 		}
 		if _, _, ok := peek(data); ok {
 			return true, nil
+		}
+	}
+	for _, place := range v.rescuePaths(id) {
+		if data, err := v.readAt(dir, place); err == nil {
+			if _, _, ok := peek(data); ok {
+				return true, nil
+			}
 		}
 	}
 	return false, nil

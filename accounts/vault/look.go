@@ -176,7 +176,7 @@ func (w *View) trace(root folder, dir *lookFolder, t *Trace) error {
 		}
 	}
 	slices.Sort(t.Kept)
-	if t.Record, err = holdsRecord(root, t.ID); err != nil || !slices.Contains(names, credName) {
+	if t.Record, err = w.vault.holdsRecord(root, t.ID); err != nil || !slices.Contains(names, credName) {
 		return err
 	}
 	info, err := dir.root.Lstat(credName)

@@ -77,10 +77,6 @@ type losingPower struct {
 // look notes what is durable now.
 func (p *losingPower) look() int {
 	found := p.disk.afterPowerLoss(nil)
-	home := found.dirs["/vault/"+account]
-	if home == nil || home.live[intentName] == nil {
-		delete(found.dirs, "/rescue") // it is a renewal's note that leads there
-	}
 	for _, dir := range found.dirs {
 		maps.DeleteFunc(dir.durable, func(name string, _ *memNode) bool {
 			// On its way to a name that recovery knows; what it is a copy of may be there.

@@ -41,14 +41,20 @@ func (v *Vault) look(s *sealer, dir folder, id string) (found, error) {
 		return f, err
 	}
 	places := []string{tmpName, newName}
+	var noted []string
 	if note != nil {
-		places = append(places, note.Rescue...)
+		noted = note.Rescue
 	}
+	// A login leaves no note, and a note may be torn: this process's own places count too.
+	places = append(append(places, noted...), v.rescuePaths(id)...)
 	var candidates []found
-	for _, place := range places {
+	for i, place := range places {
 		data, err := v.readAt(dir, place)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotOurs) {
 			continue
+		}
+		if err != nil && i >= 2+len(noted) && errors.Is(err, fs.ErrPermission) {
+			continue // a folder of somebody else's, where nothing of ours can be
 		}
 		if err != nil {
 			return f, fmt.Errorf("read the record: %w", err)

@@ -214,6 +214,40 @@ func TestACopyOutsideIsBroughtHome(t *testing.T) {
 }
 
 // A logout of an account whose record is unsaved takes the record along.
+// A login leaves no note of where its copy is: whoever comes next looks there.
+func TestI4ACopyOfAFirstLoginIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seals := testSeals(t)
+		d, s := newMemDisk(), &server{}
+		v := onDisk(t, d, seals)
+		defer v.Close()
+		d.setHook(func(op string) error {
+			verb, name, _ := strings.Cut(op, " ")
+			if s.issued > 0 && verb != "remove" && strings.HasPrefix(name, "cred") {
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+		if err := login(t.Context(), v, s); !errors.Is(err, ErrUnsaved) {
+			t.Fatalf("with a full disk the login is %v", err)
+		}
+		left := d.afterKill()
+		if got := generation(t, left, seals); got != 1 {
+			t.Errorf("generation %d is left", got)
+		}
+		next := onDisk(t, left, seals)
+		if ids, err := next.IDs(); err != nil || len(ids) != 1 {
+			t.Errorf("the accounts are %q, %v", ids, err)
+		}
+		if err := renew(t.Context(), next, s); err != nil {
+			t.Error(err)
+		}
+		if got := durable(left, seals); got != 2 {
+			t.Errorf("generation %d is durable at the end", got)
+		}
+	})
+}
+
 func TestRemoveOfAnUnsavedRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, s := newMemDisk(), &server{}
