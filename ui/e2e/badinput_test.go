@@ -67,15 +67,15 @@ func TestAMistakeInTheConfigurationIsNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		lines, at, says string
 	}{
-		"unknown key":            {"[proxy]\nlisten = \"127.0.0.1:0\"\n  lisen = 1\n", ":3:3: ", "proxy.lisen"},
-		"unknown table":          {"\n[proxies]\nlisten = \"127.0.0.1:0\"\n", ":2:2: ", "proxies"},
-		"wrong type":             {"[retry]\nmax_attempts = \"many\"\n", ":2:1: ", "retry.max_attempts"},
-		"not a duration":         {"[cooldown]\nrate_limit = \"soon\"\n", ":2:1: ", "cooldown.rate_limit"},
-		"not TOML":               {"[proxy]\nlisten = \n", ":2:", ""},
-		"strategy of the future": {"[rotation]\nstrategy = \"round-robin\"\n", ":2:1: ", "rotation.strategy"},
-		"http off loopback":      {"[providers." + simulator.Plays + "]\nupstream = \"http://api.example.com\"\n", ":2:1: ", "https"},
-		"http token endpoint":    {"[providers." + simulator.Plays + "]\n\ntoken_url = \"http://127.0.0.1.example.com/t\"\n", ":3:1: ", "https"},
-		"own provider, http":     {"[providers.mycorp]\nauthorize_url = \"https://a.example\"\ntoken_url = \"https://t.example\"\nclient_id = \"x\"\nredirect = \"loopback\"\npaths = [\"/\"]\nupstream = \"http://192.168.1.2\"\n", ":7:1: ", "https"},
+		"unknown key":         {"[proxy]\nlisten = \"127.0.0.1:0\"\n  lisen = 1\n", ":3:3: ", "proxy.lisen"},
+		"unknown table":       {"\n[proxies]\nlisten = \"127.0.0.1:0\"\n", ":2:2: ", "proxies"},
+		"wrong type":          {"[retry]\nmax_attempts = \"many\"\n", ":2:1: ", "retry.max_attempts"},
+		"not a duration":      {"[cooldown]\nrate_limit = \"soon\"\n", ":2:1: ", "cooldown.rate_limit"},
+		"not TOML":            {"[proxy]\nlisten = \n", ":2:", ""},
+		"no strategy":         {"[rotation]\nstrategy = \"fastest\"\n", ":2:1: ", "rotation.strategy"},
+		"http off loopback":   {"[providers." + simulator.Plays + "]\nupstream = \"http://api.example.com\"\n", ":2:1: ", "https"},
+		"http token endpoint": {"[providers." + simulator.Plays + "]\n\ntoken_url = \"http://127.0.0.1.example.com/t\"\n", ":3:1: ", "https"},
+		"own provider, http":  {"[providers.mycorp]\nauthorize_url = \"https://a.example\"\ntoken_url = \"https://t.example\"\nclient_id = \"x\"\nredirect = \"loopback\"\npaths = [\"/\"]\nupstream = \"http://192.168.1.2\"\n", ":7:1: ", "https"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := h.of(t)

@@ -89,15 +89,17 @@ func TestTheScreenExplainsItself(t *testing.T) {
 	m.until("a row for ada", func(screen string) bool { return row(screen, "ada") != "" })
 
 	m.press("?")
-	help := m.shows("prefer this account", "connect a client", "quit")
+	help := m.shows("prefer this account", "why", "scroll")
 	m.called("help")
+	m.press("G")
+	help += m.shows("connect a client", "quit")
 	for _, key := range []string{"enter", "a ", "e ", "p ", "d ", "r ", "u ", "w ", "c ", "tab", "esc", "q "} {
 		if !strings.Contains(help, " "+key) {
 			t.Errorf("the help does not tell of %s:\n%s", key, help)
 		}
 	}
 	m.press("Escape")
-	m.hides("prefer this account")
+	m.hides("connect a client")
 
 	m.press("w")
 	m.shows("Why ada")
