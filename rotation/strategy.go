@@ -45,8 +45,8 @@ func SelectorNamed(name string) (Selector, bool) {
 }
 
 // RoundRobin starts new sessions on the account that has rested longest, which
-// with sessions of like length is each in turn. It needs no memory but the
-// accounts' own, so a restart and an account that comes back find their place.
+// with sessions of like length is each in turn. An account that comes back is
+// next; after a restart, when nobody has been used, it begins with the first.
 type RoundRobin struct{}
 
 // Pick implements Selector.

@@ -69,6 +69,9 @@ type App struct {
 	readyOnce   sync.Once
 	asked       chan struct{} // closed when the engine has asked for its key, with whatever result
 
+	choosing sync.Mutex             // held while a strategy is chosen
+	chosen   atomic.Pointer[string] // the strategy that the pool chooses by
+
 	inspecting sync.Mutex // held while every record is read, until what came of it is announced
 	records    records
 }

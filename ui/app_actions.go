@@ -102,7 +102,7 @@ func (a *App) doSwitch(_ context.Context, r control.Request) (control.Reply, err
 		return control.Reply{}, err
 	}
 	a.journal.Add(accounts.Entry{Kind: accounts.EntryPreferred, Account: acc.ID})
-	if name := a.strategy(); name != rotation.StrategySticky {
+	if name := *a.chosen.Load(); name != rotation.StrategySticky {
 		return a.done(acc.ID, "%s is preferred from now on, which counts under %s: new conversations start by %s", acc.Label, rotation.StrategySticky, name), nil
 	}
 	return a.done(acc.ID, "%s is preferred from now on", acc.Label), nil

@@ -48,7 +48,7 @@ func tail(path string, most int64) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular(): // a pipe in its place hangs nobody
+	case !info.Mode().IsRegular(): // to open a pipe would wait for its other end
 		return nil, errors.New("it is not a file")
 	}
 	f, err := os.Open(path)

@@ -24,15 +24,18 @@ func (a *App) strategy() string {
 	return name
 }
 
+// chooseBy has the pool choose by a strategy, and remembers which that is: the
+// file may say something else by now.
 func (a *App) chooseBy(name string) {
 	if s, ok := rotation.SelectorNamed(name); ok {
 		a.pool.Choose(s)
+		a.chosen.Store(&name)
 	}
 }
 
 // strategies are the strategies in the words of the contract.
 func (a *App) strategies() control.Strategy {
-	s := control.Strategy{Name: a.strategy(), Fixed: a.config.Laid(strategyKey), Config: a.config.Rotation.Strategy}
+	s := control.Strategy{Name: *a.chosen.Load(), Fixed: a.config.Laid(strategyKey), Config: a.config.Rotation.Strategy}
 	for _, choice := range rotation.Strategies() {
 		s.All = append(s.All, control.Choice{Name: choice.Name, Means: choice.Means})
 	}
@@ -61,7 +64,9 @@ func (a *App) doStrategy(_ context.Context, r control.Request) (control.Reply, e
 	if kept == a.config.Rotation.Strategy {
 		kept = ""
 	}
-	before := a.strategy()
+	a.choosing.Lock() // two screens may choose at once: the file and the pool must agree
+	defer a.choosing.Unlock()
+	before := *a.chosen.Load()
 	if err := a.registry.SetStrategy(kept); err != nil {
 		return control.Reply{}, err
 	}
