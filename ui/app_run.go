@@ -13,9 +13,11 @@ import (
 	"github.com/oauthmux/oauthmux/ui/control"
 )
 
-// renewalGrace is how long a shutdown waits for a renewal in flight, and for its
-// answer to be stored: one that is not is a login lost (SAFETY 2.2, step 8).
+// renewalGrace is how long a shutdown waits for a renewal in flight.
 const renewalGrace = accounts.PresentationLimit + 5*time.Second
+
+// saveGrace is how long it then waits for a disk that refuses a token.
+const saveGrace = 30 * time.Second
 
 // Run is the engine: it takes the engine lock, listens, and works until ctx
 // ends. It returns nil then, after renewals in flight have been stored.
@@ -89,6 +91,9 @@ func (a *App) settle() error {
 	if err != nil {
 		err = fmt.Errorf("wait for a renewal: %w", err)
 	}
+	// Its own time: a long renewal must leave the disk some.
+	ctx, cancelFlush := context.WithTimeout(context.Background(), saveGrace)
+	defer cancelFlush()
 	if flushed := a.vault.Flush(ctx); flushed != nil {
 		err = errors.Join(err, fmt.Errorf("save tokens: %w", flushed))
 	}

@@ -49,11 +49,14 @@ func (p *program) awaitEnd(ctx context.Context, e engine, gone <-chan error, int
 
 // unfinished is what keeps an engine from its end.
 func unfinished(s control.State) (what, words string) {
-	requests, renewals := 0, 0
+	requests, renewals, unsaved := 0, 0, ""
 	for _, a := range s.Accounts {
 		requests += a.InFlight
-		if a.State == control.StateRenewing {
+		switch a.State {
+		case control.StateRenewing:
 			renewals++
+		case control.StateUnsaved:
+			unsaved = or(printable(a.Label), a.ID)
 		}
 	}
 	switch {
@@ -63,6 +66,8 @@ func unfinished(s control.State) (what, words string) {
 		return "requests", "finishing " + strconv.Itoa(requests) + " requests, " + span(rotation.EndGrace) + " at most; ctrl+c cuts them"
 	case renewals > 0:
 		return "renewals", "finishing a token renewal: without its answer that login would be lost"
+	case unsaved != "":
+		return "unsaved", "the new token of " + unsaved + " is not saved: the disk refuses it. Make room, and it is; " + span(saveGrace) + " at most"
 	}
 	return "", ""
 }

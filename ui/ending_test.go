@@ -161,6 +161,10 @@ func TestARenewalIsWhatTheEndWaitsForLast(t *testing.T) {
 	if what, words := unfinished(st); what != "renewals" || !strings.Contains(words, "renewal") {
 		t.Errorf("%q, %q", what, words)
 	}
+	st.Accounts[0].State, st.Accounts[0].Label = control.StateUnsaved, "work"
+	if what, words := unfinished(st); what != "unsaved" || !strings.Contains(words, "token of work is not saved") {
+		t.Errorf("%q, %q", what, words)
+	}
 	st.Accounts[0].State = control.StateReady
 	if what, words := unfinished(st); what != "" || words != "" {
 		t.Errorf("%q, %q", what, words)
