@@ -84,7 +84,9 @@ func (a *App) logLine(raw []byte) (control.LogLine, bool) {
 		if name == "account" {
 			value = a.label(accounts.ID(value))
 		}
-		text.WriteString("  " + name + "=" + value)
+		if value != "" {
+			text.WriteString("  " + name + "=" + value)
+		}
 	}
 	l.Text = text.String()
 	return l, true

@@ -30,7 +30,7 @@ func TestTheLogIsReadFromItsEnd(t *testing.T) {
 	for range 4000 {
 		log.Info("nothing of note")
 	}
-	log.Warn("the disk is slow", "account", id, "took", 3*time.Second, "n", 7)
+	log.Warn("the disk is slow", "account", id, "took", 3*time.Second, "n", 7, "scope", "")
 	closeLog()
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
