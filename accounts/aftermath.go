@@ -105,24 +105,28 @@ func (r *Renewer) resting(id ID, generation uint64, now time.Time) (time.Time, e
 
 // needLogin flags the account, and says so once for each generation of its token.
 func (r *Renewer) needLogin(a Account, o outcome) error {
-	if news, _ := r.flag(a.ID, o); news {
+	if news, _ := r.flag(a, o); news {
 		r.announceEnd(a.ID, o)
 	}
 	return &LoginNeededError{Account: a.ID, Cause: o.cause, Err: o.err}
 }
 
-// flag notes durably that the account needs a login. It reports whether that is
-// news.
-func (r *Renewer) flag(id ID, o outcome) (news bool, err error) {
-	_, err = r.o.Registry.Edit(id, func(a *Account) error {
-		if a.NeedsLogin == o.cause && a.NeedsLoginGen == o.record.Generation || a.LoggedInAt.After(o.record.LoggedInAt) {
+// flag notes durably that the account, as it was when its record was read, needs
+// a login. It reports whether that is news.
+func (r *Renewer) flag(a Account, o outcome) (news bool, err error) {
+	login := o.record.LoggedInAt
+	if o.record.Generation == 0 {
+		login = a.LoggedInAt // a record that is missing does not say of which login it was
+	}
+	_, err = r.o.Registry.Edit(a.ID, func(a *Account) error {
+		if a.NeedsLogin == o.cause && a.NeedsLoginGen == o.record.Generation || a.LoggedInAt.After(login) {
 			return nil // known, or somebody signed in meanwhile
 		}
 		a.NeedsLogin, a.NeedsLoginGen, news = o.cause, o.record.Generation, true
 		return nil
 	})
 	if err != nil {
-		r.log.Warn("cannot note that an account needs a login", "account", id, "error", err)
+		r.log.Warn("cannot note that an account needs a login", "account", a.ID, "error", err)
 	}
 	return news, err
 }

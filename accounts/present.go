@@ -255,7 +255,7 @@ func (r *Renewer) refused(a Account, p *Provider, held *vault.Held, record vault
 		// Before the lock is free: whoever gets it next would present the token
 		// again, and take the answer for another reason. Where accounts.json cannot
 		// be written, the note of the presentation holds him back.
-		news, err := r.flag(a.ID, o)
+		news, err := r.flag(a, o)
 		if o.told = true; news {
 			r.announceEnd(a.ID, o)
 		}

@@ -43,3 +43,32 @@ func TestI3_ARefusedTokenIsNotPresentedByWhoComesNext(t *testing.T) {
 		t.Errorf("the refused token was presented %d times", n)
 	}
 }
+
+// The login of a record that is missing is not known to be an older one than the
+// account's: whoever signed in long ago is told all the same, once.
+func TestAMissingRecordAsksForALogin(t *testing.T) {
+	h := newHome(t, simulator.Options{})
+	a := h.addAccount(t, "ada", "work")
+	if err := h.vault.Remove(t.Context(), string(a.ID)); err != nil {
+		t.Fatal(err)
+	}
+	h.renewer.forget(a.ID)
+	for range 2 {
+		if _, err := h.renewer.Renew(t.Context(), a.ID, 0); !isLoginNeeded(err, LoginMissing) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if now, _ := h.registry.Get(a.ID); now.LoggedInAt.IsZero() || now.NeedsLogin != LoginMissing {
+		t.Errorf("signed in at %v, the account needs a login for %q", now.LoggedInAt, now.NeedsLogin)
+	}
+	if got := h.entries(EntryLoginNeeded); len(got) != 1 {
+		t.Errorf("the journal says it %d times, want once", len(got))
+	}
+	if got := h.signIn(t, "ada", ""); !got.Renewed {
+		t.Fatalf("%+v", got)
+	}
+	_ = h.renewer.needLogin(a, outcome{cause: LoginMissing}) // it was missing before that login
+	if now, _ := h.registry.Get(a.ID); now.NeedsLogin != "" {
+		t.Errorf("a login that is here by now is asked for: %s", now.NeedsLogin)
+	}
+}
