@@ -106,8 +106,8 @@ var mutations = []mutation{
 	if err := h.writeAside(aside, reserved, sealed); err != nil {`,
 	}}, []string{killed}},
 	{"the disk's error is ignored", "I4", []edit{{
-		"vault/commit.go", "	if err := h.commit(tmpName, reserved, sealed, last.bad); err != nil {",
-		"	if err := h.commit(tmpName, reserved, sealed, last.bad); err != nil && !mutant(`the disk's error is ignored`) {",
+		"vault/commit.go", "	if err := h.commit(tmpName, reserved, sealed, &last.bad); err != nil {",
+		"	if err := h.commit(tmpName, reserved, sealed, &last.bad); err != nil && !mutant(`the disk's error is ignored`) {",
 	}}, []string{diskError}},
 	{"nothing is recovered", "I4", []edit{{
 		"vault/recover.go", "if e, err := s.unsealEntry(id, data); err == nil {",

@@ -37,10 +37,10 @@ func (h *Held) Store(r Record) error {
 	}
 	reserved := h.reserved
 	h.last, h.begun, h.reserved = nil, false, nil
-	if err := h.commit(tmpName, reserved, sealed, last.bad); err != nil {
+	if err := h.commit(tmpName, reserved, sealed, &last.bad); err != nil {
 		// Not the same file again: after a failed fsync its pages may be gone
 		// while the kernel says that all is well.
-		again := h.commit(newName, nil, sealed, last.bad)
+		again := h.commit(newName, nil, sealed, &last.bad)
 		if again != nil {
 			return h.vault.keep(h, next, sealed, last.bad, errors.Join(err, again))
 		}
@@ -80,14 +80,16 @@ func (h *Held) next(r Record) entry {
 }
 
 // commit writes sealed aside, in the reserved file or in a new one, and makes
-// it the account's cred. An unreadable cred is kept for good.
-func (h *Held) commit(aside string, reserved file, sealed []byte, bad bool) error {
+// it the account's cred. An unreadable cred is kept for good, and bad is false
+// from then on: at the next try cred may be sealed itself.
+func (h *Held) commit(aside string, reserved file, sealed []byte, bad *bool) error {
 	if err := h.writeAside(aside, reserved, sealed); err != nil {
 		return err
 	}
-	if err := h.keepOld(bad); err != nil {
+	if err := h.keepOld(*bad); err != nil {
 		return err
 	}
+	*bad = false
 	if err := h.dir.rename(aside, credName); err != nil {
 		return fmt.Errorf("replace the record: %w", err)
 	}

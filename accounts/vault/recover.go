@@ -163,7 +163,7 @@ func (h *Held) promote(s *sealer, f found) error {
 	if err != nil {
 		return err
 	}
-	if err := h.commit(homeName, nil, sealed, f.bad); err != nil {
+	if err := h.commit(homeName, nil, sealed, &f.bad); err != nil {
 		return err
 	}
 	h.removeCopies()

@@ -27,7 +27,7 @@ type unsaved struct {
 	held    *Held
 	entry   entry
 	sealed  []byte
-	bad     bool   // cred cannot be read, and is to be kept
+	bad     bool   // cred cannot be read, and has not been kept yet
 	rescued string // a copy outside the vault, for when this process dies; "": none
 	stop    func() // any number of times
 	done    chan struct{}
@@ -64,7 +64,7 @@ func (v *Vault) save(u *unsaved, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		if err := u.held.commit(u.spare(), nil, u.sealed, u.bad); err != nil {
+		if err := u.held.commit(u.spare(), nil, u.sealed, &u.bad); err != nil {
 			v.log.Debug("the record cannot be saved yet", "account", u.held.id, "error", err)
 			continue
 		}

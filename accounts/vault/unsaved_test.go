@@ -335,3 +335,44 @@ func TestAFileThatCannotBeReadNowIsNoReasonToGoBack(t *testing.T) {
 		t.Errorf("a record was stored over one that nobody could read: %v", err)
 	}
 }
+
+// Once an unreadable record has been kept, what is in its place is the new one,
+// durable or not: it is no reason for another copy each second.
+func TestAnUnreadableRecordIsKeptOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, seals := newMemDisk(), testSeals(t)
+		put(t, d, credName, []byte("no record"))
+		v := onDisk(t, d, seals)
+		defer v.Close()
+		renamed := false
+		d.setHook(func(op string) error {
+			renamed = renamed || op == "rename cred.tmp cred"
+			if renamed && op == "sync folder /vault/"+account {
+				return syscall.EIO
+			}
+			return nil
+		})
+		if err := login(t.Context(), v, &server{}); !errors.Is(err, ErrUnsaved) {
+			t.Fatal(err)
+		}
+		time.Sleep(10*saveEvery + saveEvery/2)
+		d.setHook(nil)
+		if err := v.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		names := files(t, d)
+		if len(names) != 2 || names[0] != credName || !strings.HasPrefix(names[1], badName) {
+			t.Fatalf("after ten tries there are %v", names)
+		}
+		dir, err := d.open("/vault/"+account, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err := dir.read(names[1]); err != nil || string(data) != "no record" {
+			t.Errorf("what was kept is %d bytes, %v", len(data), err)
+		}
+		if got := generation(t, d, seals); got != 1 {
+			t.Errorf("the record is generation %d", got)
+		}
+	})
+}
