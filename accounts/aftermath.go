@@ -31,7 +31,7 @@ func (r *Renewer) report(a Account, o outcome) (Token, error) {
 		return Token{}, o.err
 	}
 	if te, ok := errors.AsType[*TokenError](o.err); ok && o.cause == "" {
-		o.cause = r.note(a.ID, o.record.Generation, te)
+		o.cause = r.note(a.ID, o, te)
 	}
 	switch {
 	case o.cause != "" && o.told:
@@ -54,13 +54,14 @@ func quiet(err error) bool {
 	return postponed || locked || errors.Is(err, vault.ErrBusy) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrEnding)
 }
 
-// note remembers a refusal. It returns LoginRevoked when it is the last straw.
-func (r *Renewer) note(id ID, generation uint64, te *TokenError) (cause string) {
+// note remembers a refusal. It returns why a login is needed when it is the last
+// straw.
+func (r *Renewer) note(id ID, o outcome, te *TokenError) (cause string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.troubles[id]
-	if t.generation != generation {
-		t = trouble{generation: generation}
+	if t.generation != o.record.Generation {
+		t = trouble{generation: o.record.Generation}
 	}
 	switch {
 	case te.Temporary():
@@ -75,7 +76,7 @@ func (r *Renewer) note(id ID, generation uint64, te *TokenError) (cause string) 
 		t.until, t.err = time.Now().Add(rest), te
 	case refusesAccount(te):
 		if t.refusals++; t.refusals >= refusalsForLogin {
-			cause = LoginRevoked
+			cause = refusalCause(o.doubt)
 		}
 	}
 	r.troubles[id] = t

@@ -46,6 +46,7 @@ type outcome struct {
 	cause   string // a Login constant: only a login helps
 	err     error
 	told    bool // cause has been noted and announced
+	doubt   bool // the server may have replaced the token before it refused it
 }
 
 // renew does the work of one renewal, then tells of it with no lock held.
@@ -150,14 +151,17 @@ func (r *Renewer) mayPresent(ctx context.Context, id ID, held *vault.Held, recor
 func (r *Renewer) presentLocked(ctx context.Context, a Account, p *Provider, held *vault.Held, record vault.Record, expiry time.Time) outcome {
 	request := refreshRequest(p.OAuth, record.RefreshToken)
 	var earlier vault.Attempt
+	var begun bool
 	begin := func() (err error) {
 		if err := r.sending(a.ID); err != nil {
 			return err
 		}
 		earlier, err = held.Begin(record.RefreshToken)
+		begun = err == nil
 		return err
 	}
 	for again := false; ; again = true {
+		begun = false
 		answered, err := present(ctx, r.o.Client(p), p.OAuth, request, r.o.UserAgent, begin)
 		if err == nil && answered.granted() {
 			if next, ok := grantedRecord(a, p, record, answered); ok {
@@ -166,7 +170,12 @@ func (r *Renewer) presentLocked(ctx context.Context, a Account, p *Provider, hel
 			err = &unansweredError{noToken(answered, request)}
 		}
 		if err == nil {
-			return r.refused(a, p, held, record, earlier, readRefusal(answered.status, answered.header, answered.body, answered.at, request.secrets()))
+			te := readRefusal(answered.status, answered.header, answered.body, answered.at, request.secrets())
+			if !begun { // nothing of the token was sent: the answer is not about it
+				earlier, _ = held.Earlier(record.RefreshToken) // an error: it is said by who presents it
+				return outcome{record: record, err: te, doubt: earlier.Doubtful()}
+			}
+			return r.refused(a, p, held, record, earlier, te)
 		}
 		if errors.Is(err, vault.ErrLostResponse) {
 			return outcome{record: record, cause: LoginLostResponse}
@@ -244,12 +253,10 @@ func (r *Renewer) refused(a Account, p *Provider, held *vault.Held, record vault
 		}
 		return outcome{record: record, err: te}
 	}
-	o := outcome{record: record, err: te}
-	switch {
-	case p.LoginRequired != nil && p.LoginRequired(te) && earlier.Doubtful():
-		o.cause = LoginLostResponse
-	case p.LoginRequired != nil && p.LoginRequired(te):
-		o.cause = LoginRevoked
+	o := outcome{record: record, err: te, doubt: earlier.Doubtful()}
+	settle := held.Dismiss
+	if p.LoginRequired != nil && p.LoginRequired(te) {
+		o.cause, settle = refusalCause(o.doubt), held.Abandon
 	}
 	if o.cause != "" {
 		// Before the lock is free: whoever gets it next would present the token
@@ -263,8 +270,17 @@ func (r *Renewer) refused(a Account, p *Provider, held *vault.Held, record vault
 			return o
 		}
 	}
-	if err := held.Abandon(); err != nil {
+	if err := settle(); err != nil {
 		r.log.Warn("the note of a refused renewal stays behind", "error", err)
 	}
 	return o
+}
+
+// refusalCause names the refusal of a token. One that the server may have replaced
+// is refused because the answer with the next one was lost.
+func refusalCause(doubt bool) string {
+	if doubt {
+		return LoginLostResponse
+	}
+	return LoginRevoked
 }

@@ -31,9 +31,10 @@
 //	...                                // present it, once
 //	err = held.Store(next)             // before looking at the answer
 //
-// instead of Store: Abandon after a whole refusal, Defer after a whole 429 or
-// 5xx, and just Release when the answer was lost. Before a connection is made,
-// or a code is exchanged, Prepare does all that can still fail harmlessly.
+// instead of Store: Abandon after a refusal that ends the login, Defer after a
+// whole 429 or 5xx, Dismiss after any other whole answer, and just Release when
+// the answer was lost. Before a connection is made, or a code is exchanged,
+// Prepare does all that can still fail harmlessly.
 //
 // When the disk refuses the record, it goes to a second file, a copy outside of
 // the vault (Options.Rescue), and memory, where it is tried again every second;
@@ -48,8 +49,10 @@
 //     TestI1OneHolderAmongProcesses, TestI1OneHolderInTheProcess
 //   - I2 no stale: none is presented once a later one is durable: Begin refuses.
 //     TestI2I4I7KilledAtEveryStep, TestI2I4PowerLostAtEveryStep, TestI2BeginRefusesWhatIsNotInForce
-//   - I3 once: none is presented again but after a crash, a fault or a lost
-//     answer, and then six times at most. TestI3PresentationsAreCountedAndBounded
+//   - I3 once: none is presented again but after a crash, a fault, a lost answer
+//     or a whole one that settles nothing. Six presentations at most get no whole
+//     answer, whatever comes between them. TestI3PresentationsAreCountedAndBounded,
+//     TestI3AnAnswerThatSettlesNothingForgetsNothing
 //   - I4 recoverable: what was durable is what Read yields, or a later one.
 //     TestI2I4I7KilledAtEveryStep, TestI2I4PowerLostAtEveryStep, TestI4EveryDiskErrorAtEveryStep
 //   - I5 exposure: nothing but the disk comes between an answer and its record.

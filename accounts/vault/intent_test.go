@@ -120,6 +120,43 @@ func TestAnAnswerIsNotAmbiguous(t *testing.T) {
 	}
 }
 
+func TestI3AnAnswerThatSettlesNothingForgetsNothing(t *testing.T) {
+	d, v := loggedIn(t)
+	h := hold(t, v)
+	defer h.Release()
+	answered := func(settle func() error) Attempt {
+		t.Helper()
+		earlier, err := h.Begin(token(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if settle != nil { // else its answer is lost
+			if err := settle(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return earlier
+	}
+	answered(h.Dismiss)
+	if slices.Contains(files(t, d), intentName) {
+		t.Error("it leaves a note where there was none")
+	}
+	answered(h.Defer)
+	answered(h.Dismiss)
+	if earlier := answered(h.Dismiss); earlier.Count != 0 || earlier.Answered != 1 || earlier.Ambiguous {
+		t.Errorf("after a 503: %+v", earlier)
+	}
+	for n := range maxAmbiguous {
+		answered(h.Dismiss)
+		if earlier := answered(nil); earlier.Count != n || earlier.Answered != 1 {
+			t.Errorf("after %d lost answers: %+v", n, earlier)
+		}
+	}
+	if _, err := h.Begin(token(1)); !errors.Is(err, ErrLostResponse) {
+		t.Errorf("one presentation more: %v", err)
+	}
+}
+
 func TestANoteThatMakesNoSenseIsAmbiguous(t *testing.T) {
 	for name, data := range map[string]string{
 		"empty": "", "zeros": strings.Repeat("\x00", 100), "cut": `{"version":1,"token":"ab`,

@@ -119,8 +119,8 @@ func (h *Held) Begin(refreshToken string) (Attempt, error) {
 	return earlier, nil
 }
 
-// Abandon says that a whole refusal came: the token was not accepted, and
-// there is nothing to store. It is for 4xx answers; see Defer.
+// Abandon says that a refusal came which ends the login: there is nothing to
+// store, and the token is not presented again. See Defer and Dismiss.
 func (h *Held) Abandon() error {
 	h.begun = false
 	return h.removeIntent()
@@ -129,14 +129,25 @@ func (h *Held) Abandon() error {
 // Defer says that a whole 429 or 5xx came. It is no refusal, and it does not
 // count as ambiguous; but it is remembered, since a server may break after it
 // replaced the token, and a later refusal is then named for what it is.
-func (h *Held) Defer() error {
+func (h *Held) Defer() error { return h.answered(1) }
+
+// Dismiss says that any other whole answer came, which settles nothing: an
+// office's proxy may have given it. This presentation is as if it had not been,
+// but what is noted of earlier ones stays.
+func (h *Held) Dismiss() error { return h.answered(0) }
+
+// answered takes back that this process's presentation is without an answer.
+func (h *Held) answered(remembered int) error {
 	h.begun = false
 	i, err := readIntent(h.dir)
 	if err != nil || i == nil || i.Sender != sender {
 		return err
 	}
 	i.Count--
-	i.Answered++
+	i.Answered += remembered
+	if i.Count <= 0 && i.Answered == 0 {
+		return h.removeIntent()
+	}
 	return h.writeIntent(*i)
 }
 
