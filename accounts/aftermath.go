@@ -19,10 +19,11 @@ const (
 // trouble is what the last renewals of one generation ended with.
 type trouble struct {
 	generation uint64
-	refusals   int // refusals in a row that were not final by themselves
-	failures   int // 429 and 5xx in a row
-	until      time.Time
-	err        error // of the last 429 or 5xx
+	refusals   int           // refusals in a row that were not final by themselves
+	failures   int           // 429 and 5xx in a row
+	rest       time.Duration // after the last 429 or 5xx
+	until      time.Time     // when rest is over
+	err        error         // of the last 429 or 5xx
 }
 
 // report shows and announces what came of a renewal. No lock is held any more.
@@ -73,7 +74,8 @@ func (r *Renewer) note(id ID, o outcome, te *TokenError) (cause string) {
 		if te.RetryAfter > 0 {
 			rest = te.RetryAfter
 		}
-		t.until, t.err = time.Now().Add(rest), te
+		// By the wall clock: the other one stands still while the machine sleeps.
+		t.rest, t.until, t.err = rest, time.Now().Round(0).Add(rest), te
 	case refusesAccount(te):
 		if t.refusals++; t.refusals >= refusalsForLogin {
 			cause = refusalCause(o.doubt)
@@ -100,6 +102,10 @@ func (r *Renewer) resting(id ID, generation uint64, now time.Time) (time.Time, e
 	t := r.troubles[id]
 	if t.generation != generation || t.err == nil || !now.Before(t.until) {
 		return time.Time{}, nil
+	}
+	if latest := now.Round(0).Add(t.rest); t.until.After(latest) { // the clock was set back
+		t.until = latest
+		r.troubles[id] = t
 	}
 	return t.until, t.err
 }

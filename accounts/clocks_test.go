@@ -82,6 +82,28 @@ func TestC25_RenewalsWhenTheClockJumps(t *testing.T) {
 	}
 }
 
+// A rest after the server's trouble ends by the wall clock, which goes on while the
+// machine sleeps, and is none the longer for a clock that was set back.
+func TestC25_ARestEndsWhateverTheClockDoes(t *testing.T) {
+	r := NewRenewer(RenewerOptions{})
+	r.note("aaa", outcome{}, &TokenError{StatusCode: http.StatusServiceUnavailable, RetryAfter: time.Minute})
+	now := time.Now() // no bubble's: that has no other clock
+	until, err := r.resting("aaa", 0, now)
+	if left := until.Sub(now); err == nil || left > time.Minute || left < 50*time.Second {
+		t.Fatalf("asked to wait a minute it rests %v, %v", left, err)
+	}
+	if until != until.Round(0) {
+		t.Errorf("it rests until %v", until)
+	}
+	back := now.Add(-8 * time.Hour)
+	if until, _ := r.resting("aaa", 0, back); !until.Equal(back.Add(time.Minute)) || until != until.Round(0) {
+		t.Errorf("set back to %v it rests until %v, want a minute", back, until)
+	}
+	if until, err := r.resting("aaa", 0, back.Add(time.Minute)); err != nil {
+		t.Errorf("a minute later it rests until %v", until)
+	}
+}
+
 // jump is what the clock's jump by d comes to for the account.
 func (h *home) jump(t *testing.T, id ID, d time.Duration) {
 	t.Helper()
