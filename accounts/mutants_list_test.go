@@ -65,8 +65,8 @@ var mutations = []mutation{
 		"	until := r.notBefore(earlier, now, expiry)\n	if mutant(\"no spacing\") {\n		until = now\n	}\n",
 	}}, []string{"TestLostAnswersAreSpacedAndBounded"}},
 	{"a smaller generation is shown", "I8", []edit{{
-		"renew.go", "c.token.Generation > t.Generation {",
-		`c.token.Generation > t.Generation && !mutant("a smaller generation is shown") {`,
+		"renew.go", "precedes(t.Generation, t.LoggedInAt, c.token) {",
+		`precedes(t.Generation, t.LoggedInAt, c.token) && !mutant("a smaller generation is shown") {`,
 	}}, []string{"TestT35I8_ARestoredBackupIsNotPresented"}},
 
 	{"no intent", "I3", []edit{{

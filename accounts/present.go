@@ -96,11 +96,14 @@ func (r *Renewer) renewLocked(ctx context.Context, a Account, p *Provider, than 
 	}
 	now := time.Now()
 	current, unreadable := tokenFrom(record)
+	seen := r.seen(a.ID)
 	switch {
 	case unreadable == nil && record.Generation > than && current.Valid(now):
 		return outcome{token: current, record: record}
-	case r.seen(a.ID) > record.Generation:
+	case precedes(record.Generation, record.LoggedInAt, seen):
 		return outcome{record: record, err: fmt.Errorf("renew %s: %w", a.ID, ErrRolledBack)}
+	case unreadable == nil && record.Generation < seen.Generation && current.Valid(now):
+		return outcome{token: current, record: record} // of a login that came after
 	case record.RefreshToken == "":
 		return outcome{record: record, cause: LoginNoRefresh}
 	case a.NeedsLogin != "" && a.NeedsLoginGen == record.Generation:

@@ -145,6 +145,64 @@ func TestT35I8_ARestoredBackupIsNotPresented(t *testing.T) {
 	h.checkClean(t)
 }
 
+// A login makes good what a restored backup broke, in the running process.
+func TestT35_ALoginAfterARestoredBackupIsTaken(t *testing.T) {
+	for _, noticed := range []bool{true, false} { // by the process, before it renews
+		h := newHome(t, simulator.Options{})
+		a := h.addAccount(t, "ada", "work")
+		path := filepath.Join(h.dir, "vault", string(a.ID), "cred")
+		backup, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := h.token(t, a.ID)
+		last := first
+		for range 3 {
+			if last, err = h.renewer.Renew(t.Context(), a.ID, last.Generation); err != nil {
+				t.Fatal(err)
+			}
+		}
+		restore := func() {
+			t.Helper()
+			if err := os.WriteFile(path, backup, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		restore()
+		if _, err := h.renewer.Renew(t.Context(), a.ID, last.Generation); !errors.Is(err, ErrRolledBack) {
+			t.Errorf("got %v", err)
+		}
+		if got := h.signIn(t, "ada", ""); !got.Renewed {
+			t.Fatalf("%+v", got)
+		}
+		presented := h.sim.Counts().TotalRefreshes()
+		if !noticed { // as another process's login is not, at once
+			h.renewer.mu.Lock()
+			now, _ := h.registry.Get(a.ID)
+			c := h.renewer.tokens[a.ID]
+			c.named, c.readAt = now.TokenExpiresAt, time.Now()
+			h.renewer.tokens[a.ID] = c
+			h.renewer.mu.Unlock()
+		}
+		got, err := h.renewer.Renew(t.Context(), a.ID, last.Generation) // whoever had the token of before
+		if err != nil || !got.LoggedInAt.After(first.LoggedInAt) || got.Generation != first.Generation+1 || got != h.token(t, a.ID) {
+			t.Fatalf("the login is not taken: generation %d, %v", got.Generation, err)
+		}
+		if n := h.sim.Counts().TotalRefreshes() - presented; n != 0 {
+			t.Errorf("its refresh token was presented %d times for nothing", n)
+		}
+		next, err := h.renewer.Renew(t.Context(), a.ID, got.Generation)
+		if err != nil || next.Generation != got.Generation+1 {
+			t.Errorf("its renewal: generation %d, %v", next.Generation, err)
+		}
+		restore() // a backup of the login before is none of this one
+		if _, err := h.renewer.Renew(t.Context(), a.ID, next.Generation); !errors.Is(err, ErrRolledBack) {
+			t.Errorf("once more: %v", err)
+		}
+		h.checkClean(t)
+	}
+}
+
 // expire makes the account's stored token one that has run out.
 func (h *home) expire(t *testing.T, id ID) {
 	t.Helper()

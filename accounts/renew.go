@@ -141,22 +141,29 @@ func (r *Renewer) read(id ID) (Token, error) {
 }
 
 // keep puts t in memory unless a newer one is there, and returns the newer: no
-// caller sees generations go back.
+// caller sees generations go back, but to those of a newer login.
 func (r *Renewer) keep(a Account, t Token, now time.Time) Token {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c, ok := r.tokens[a.ID]; ok && c.token.Generation > t.Generation {
+	if c, ok := r.tokens[a.ID]; ok && precedes(t.Generation, t.LoggedInAt, c.token) {
 		t = c.token
 	}
 	r.tokens[a.ID] = cachedToken{token: t, named: a.TokenExpiresAt, readAt: now}
 	return t
 }
 
-// seen is the newest generation that this process knows of.
-func (r *Renewer) seen(id ID) uint64 {
+// seen is the newest token that this process knows of.
+func (r *Renewer) seen(id ID) Token {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.tokens[id].token.Generation
+	return r.tokens[id].token
+}
+
+// precedes reports whether a generation of a login is older than t, as that of a
+// restored backup is. A login after it begins at the backup's generation, and is
+// newer all the same: nothing else makes good that the backup was restored.
+func precedes(generation uint64, loggedInAt time.Time, t Token) bool {
+	return generation < t.Generation && !loggedInAt.After(t.LoggedInAt)
 }
 
 func (r *Renewer) forget(id ID) {
@@ -166,8 +173,9 @@ func (r *Renewer) forget(id ID) {
 	delete(r.troubles, id)
 }
 
-// Renew returns a token of a generation above than: one that somebody else has
-// stored since, or one it gets by presenting the refresh token, once. Callers
+// Renew returns a token of a generation above than, or of a newer login: one that
+// somebody else has stored since, or one it gets by presenting the refresh token,
+// once. Callers
 // at the same time share one renewal. ctx bounds the wait of this caller alone;
 // the renewal goes on without it, for a refresh token is good for one use, and
 // the answer to it must be kept.
@@ -179,7 +187,8 @@ func (r *Renewer) forget(id ID) {
 // tried again.
 func (r *Renewer) Renew(ctx context.Context, id ID, than uint64) (Token, error) {
 	for {
-		if t, err := r.Token(id); err == nil && t.Generation > than && t.Valid(time.Now()) {
+		// A smaller generation is that of a newer login: see keep.
+		if t, err := r.Token(id); err == nil && t.Generation != than && t.Valid(time.Now()) {
 			return t, nil
 		} else if errors.Is(err, ErrNotFound) {
 			return Token{}, err
