@@ -22,7 +22,10 @@ type signIn struct {
 	home ID          // the vault's folder that was made for it before it was known whose it is
 	held *vault.Held // its lock
 
-	kept    bool  // home is an account's by now
+	stored  vault.Record // what home holds
+	unsaved bool         // that is in memory only
+
+	kept    bool  // home stays: it is an account's, or all that there is of the login
 	asked   bool  // the profile endpoint
 	silence error // why that did not say whose it is; nil: it answered, or was not asked
 }
@@ -75,12 +78,13 @@ func (s *signIn) complete(ctx context.Context, code string) (ID, bool, error) {
 	if s.p.Identity != nil {
 		s.who = s.p.Identity(s.raw)
 	}
+	// Whose it is may have to be asked over the network, and the account that it
+	// belongs to may be busy. It is durable before that, in a folder that is no
+	// account's.
+	if err := s.put(s.record(s.l.o.Registry.expect(s.account()))); err != nil && !errors.Is(err, vault.ErrUnsaved) {
+		return "", false, err
+	}
 	if s.who.Key == "" {
-		// Whose it is must be asked over the network. It is durable before that, in a
-		// folder that is no account's.
-		if err := s.held.Store(s.record(Account{ID: s.home, Label: s.f.want.label})); err != nil && !errors.Is(err, vault.ErrUnsaved) {
-			return "", false, err
-		}
 		s.identify(ctx)
 	}
 	owner, known, err := s.owner()
@@ -91,6 +95,36 @@ func (s *signIn) complete(ctx context.Context, code string) (ID, bool, error) {
 		return s.renew(ctx, owner)
 	}
 	return s.create(ctx)
+}
+
+// account is the one that home would be.
+func (s *signIn) account() Account {
+	a := Account{ID: s.home, Provider: s.p.ID, Label: s.f.want.label}
+	s.fill(&a)
+	return a
+}
+
+// put stores a record at home, unless that is what home holds.
+func (s *signIn) put(now vault.Record) error {
+	stored := s.stored
+	if s.unsaved {
+		return vault.ErrUnsaved
+	}
+	if stored.RefreshToken == now.RefreshToken && stored.Raw != nil && now.Identity == stored.Identity && now.Label == stored.Label &&
+		now.Email == stored.Email && now.Org == stored.Org && now.Plan == stored.Plan && now.Order == stored.Order {
+		return nil
+	}
+	if stored.Raw != nil { // the first is prepared for before the code is sent
+		if err := s.held.Prepare(); err != nil {
+			return err
+		}
+	}
+	err := s.held.Store(now)
+	s.unsaved = errors.Is(err, vault.ErrUnsaved)
+	if err == nil || s.unsaved {
+		s.stored = now
+	}
+	return err
 }
 
 // redeem sends the code, once.
@@ -133,15 +167,21 @@ func (s *signIn) record(a Account) vault.Record {
 
 // renew gives an account that is here already the new login. Its lock is held until
 // the account is known to be there still: nobody renews, or removes, what is stored
-// for an account that is gone.
+// for an account that is gone. The copy at home goes when the account has the login
+// on disk, and not before: the lock may not be had, and the disk may refuse.
 func (s *signIn) renew(ctx context.Context, a Account) (ID, bool, error) {
+	s.kept = true
 	held, err := s.l.o.Vault.Lock(ctx, string(a.ID))
 	if err != nil {
 		return "", false, err
 	}
 	defer held.Release()
-	if err := held.Store(s.record(a)); err != nil && !errors.Is(err, vault.ErrUnsaved) {
+	if err := held.Prepare(); err != nil {
 		return "", false, err
+	}
+	refused := held.Store(s.record(a))
+	if refused != nil && !errors.Is(refused, vault.ErrUnsaved) {
+		return "", false, refused
 	}
 	_, err = s.l.o.Registry.Edit(a.ID, func(a *Account) error {
 		s.fill(a)
@@ -157,6 +197,7 @@ func (s *signIn) renew(ctx context.Context, a Account) (ID, bool, error) {
 		return "", false, errors.Join(errNotRegistered, err)
 	}
 	held.Release()
+	s.kept = refused != nil
 	s.describe(ctx, a.ID)
 	s.announce(a.ID, "login renewed")
 	return a.ID, true, nil
@@ -171,6 +212,7 @@ func (s *signIn) removed(ctx context.Context, id ID, held *vault.Held) (ID, bool
 		}
 	}()
 	if s.f.want.account != "" {
+		s.kept = false
 		return "", false, fmt.Errorf("the account was removed meanwhile: %w", ErrNotFound)
 	}
 	return s.create(ctx)
@@ -178,25 +220,17 @@ func (s *signIn) removed(ctx context.Context, id ID, held *vault.Held) (ID, bool
 
 // create makes a new account: in the vault, then in the registry.
 func (s *signIn) create(ctx context.Context) (ID, bool, error) {
-	a := Account{ID: s.home, Provider: s.p.ID, Label: s.f.want.label}
-	s.fill(&a)
-	first := s.record(s.l.o.Registry.expect(a))
-	err := s.held.Store(first)
-	if err != nil && !errors.Is(err, vault.ErrUnsaved) {
-		return "", false, err
-	}
 	s.kept = true // whatever comes: what the vault has can be found again
+	a := s.account()
+	s.complement(a)
 	s.askProfile(ctx)
 	s.fill(&a)
-	if err == nil {
-		s.complement(first, s.record(s.l.o.Registry.expect(a)))
-	}
-	_, err = s.l.o.Registry.Add(a)
+	s.complement(a)
+	_, err := s.l.o.Registry.Add(a)
 	if errors.Is(err, errThere) { // another process found it in the vault meanwhile
 		_, err = s.l.o.Registry.Edit(a.ID, func(a *Account) error { s.fill(a); return nil })
 	}
 	if twin, ok := errors.AsType[*identityKnownError](err); ok { // another sign-in was faster
-		s.kept = false
 		return s.renew(ctx, twin.owner)
 	}
 	if err != nil {
@@ -218,20 +252,13 @@ func (s *signIn) describe(ctx context.Context, id ID) {
 	}
 }
 
-// complement stores a new account's record once more when the profile has said
-// something since, so that all of the account can be rebuilt from it. This comes
+// complement stores a new account's record once more when something is known of
+// it since, so that all of the account can be rebuilt from it. This comes
 // before anybody knows of the account: a token never changes its generation in
 // somebody's hands. What fails leaves the record that is durable already.
-func (s *signIn) complement(stored, now vault.Record) {
-	if now.Label == stored.Label && now.Email == stored.Email && now.Org == stored.Org && now.Plan == stored.Plan {
-		return
-	}
-	err := s.held.Prepare()
-	if err == nil {
-		err = s.held.Store(now)
-	}
-	if err != nil {
-		s.l.log.Warn("what the profile says of a new login is not in the vault", "account", s.home, "error", err)
+func (s *signIn) complement(a Account) {
+	if err := s.put(s.record(s.l.o.Registry.expect(a))); err != nil && !errors.Is(err, vault.ErrUnsaved) {
+		s.l.log.Warn("what is known of a new login is not in the vault", "account", s.home, "error", err)
 	}
 }
 
