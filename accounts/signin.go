@@ -92,6 +92,7 @@ func (s *signIn) complete(ctx context.Context, code string) (ID, bool, error) {
 		return "", false, err
 	}
 	if known {
+		s.complement(s.account()) // what stays behind if this process dies says whose it is
 		return s.renew(ctx, owner)
 	}
 	return s.create(ctx)

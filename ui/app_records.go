@@ -97,6 +97,7 @@ func (a *App) inspect() error {
 	}
 	known := make(map[accounts.ID]vault.Record, len(ids))
 	for _, id := range ids {
+		a.registry.Promote(a.vault, accounts.ID(id))
 		if record, err := a.vault.Read(id); err == nil {
 			known[accounts.ID(id)] = record
 		}
@@ -104,6 +105,7 @@ func (a *App) inspect() error {
 	if err := a.registry.Rebuild(known); err != nil {
 		return fmt.Errorf("rebuild the accounts: %w", err)
 	}
+	a.registry.Sweep(a.vault, known)
 	for _, acc := range a.registry.All() {
 		_, err := a.vault.Read(string(acc.ID)) // again: a login may have come in between
 		a.records.note(acc.ID, err)
