@@ -14,11 +14,11 @@ const leftoverPatience = 200 * time.Millisecond
 
 // Promote puts the record of an account that accounts.json does not know in its
 // place, if a killed process left it beside that: Rebuild looks there only.
-func (r *Registry) Promote(v *vault.Vault, id ID) {
+func (r *Registry) Promote(ctx context.Context, v *vault.Vault, id ID) {
 	if _, err := r.Latest(id); !errors.Is(err, ErrNotFound) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leftoverPatience)
+	ctx, cancel := context.WithTimeout(ctx, leftoverPatience)
 	defer cancel()
 	held, err := v.Lock(ctx, string(id))
 	if err != nil {
@@ -34,18 +34,18 @@ func (r *Registry) Promote(v *vault.Vault, id ID) {
 // records that Rebuild passed over, those which an account has the same or a later
 // login than. A copy that stays would outlive its token, and be an account when the
 // real one is removed.
-func (r *Registry) Sweep(v *vault.Vault, records map[ID]vault.Record) {
+func (r *Registry) Sweep(ctx context.Context, v *vault.Vault, records map[ID]vault.Record) {
 	for id, record := range records {
 		if r.leftover(v, id, record) {
-			r.sweep(v, id)
+			r.sweep(ctx, v, id)
 		}
 	}
 }
 
 // sweep looks again under the copy's lock: its sign-in may have made an account of
 // it, or be about to.
-func (r *Registry) sweep(v *vault.Vault, id ID) {
-	ctx, cancel := context.WithTimeout(context.Background(), leftoverPatience)
+func (r *Registry) sweep(ctx context.Context, v *vault.Vault, id ID) {
+	ctx, cancel := context.WithTimeout(ctx, leftoverPatience)
 	defer cancel()
 	held, err := v.Lock(ctx, string(id))
 	if err != nil {

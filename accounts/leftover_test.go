@@ -73,7 +73,7 @@ func TestC15_ACopyOfALoginGoesAtTheNextStart(t *testing.T) {
 	if err := h.registry.Rebuild(records); err != nil {
 		t.Fatal(err)
 	}
-	h.registry.Sweep(h.vault, records)
+	h.registry.Sweep(t.Context(), h.vault, records)
 	want := []string{string(a.ID), "later"}
 	slices.Sort(want)
 	if got := vaulted(t, h); !slices.Equal(got, want) || len(h.registry.All()) != 1 {
@@ -110,7 +110,7 @@ func TestC15_ALoginThatWasNotRenamedYetIsFound(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "cred"), filepath.Join(dir, "cred.tmp")); err != nil {
 		t.Fatal(err)
 	}
-	h.registry.Promote(h.vault, "fresh")
+	h.registry.Promote(t.Context(), h.vault, "fresh")
 	if err := h.registry.Rebuild(map[ID]vault.Record{"fresh": record}); err != nil {
 		t.Fatal(err)
 	}

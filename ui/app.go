@@ -183,7 +183,7 @@ func (a *App) unlock(ctx context.Context, passphrase string, interactive bool) e
 	if err := a.vault.Unlock(ctx, passphrase, interactive); err != nil {
 		return err
 	}
-	return a.inspect()
+	return a.inspect(ctx)
 }
 
 // Close ends what was started outside Run, and forgets the key.

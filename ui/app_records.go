@@ -88,7 +88,7 @@ func (t notedTokens) Renew(ctx context.Context, id accounts.ID, than uint64) (ac
 
 // inspect reads every record once: it rebuilds what a damaged accounts.json
 // lost, and finds the records that cannot be read.
-func (a *App) inspect() error {
+func (a *App) inspect(ctx context.Context) error {
 	a.inspecting.Lock()
 	defer a.inspecting.Unlock()
 	ids, err := a.vault.IDs()
@@ -97,7 +97,7 @@ func (a *App) inspect() error {
 	}
 	known := make(map[accounts.ID]vault.Record, len(ids))
 	for _, id := range ids {
-		a.registry.Promote(a.vault, accounts.ID(id))
+		a.registry.Promote(ctx, a.vault, accounts.ID(id))
 		if record, err := a.vault.Read(id); err == nil {
 			known[accounts.ID(id)] = record
 		}
@@ -105,7 +105,7 @@ func (a *App) inspect() error {
 	if err := a.registry.Rebuild(known); err != nil {
 		return fmt.Errorf("rebuild the accounts: %w", err)
 	}
-	a.registry.Sweep(a.vault, known)
+	a.registry.Sweep(ctx, a.vault, known)
 	for _, acc := range a.registry.All() {
 		_, err := a.vault.Read(string(acc.ID)) // again: a login may have come in between
 		a.records.note(acc.ID, err)
