@@ -22,6 +22,9 @@ func (f *filter) words() []string { return strings.Fields(strings.ToLower(f.inpu
 
 // finds reports whether r has every word somewhere in what a person knows it by.
 func (m *model) finds(words []string, r *row, provider string) bool {
+	if len(words) == 0 {
+		return true
+	}
 	text := strings.ToLower(strings.Join([]string{r.label, r.Email, r.Org, r.plan, provider, stateWords(m.stateOf(r))}, "\n"))
 	for _, w := range words {
 		if !strings.Contains(text, w) {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"slices"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -17,6 +18,9 @@ const logPace = 2 * time.Second
 type logOverlay struct {
 	scroller
 	records       []control.LogLine
+	drawn         []string // records, as they were drawn for that width and theme
+	width         int
+	th            *theme
 	have, asking  bool
 	next          time.Time // when it is read again
 	problem, hint string
@@ -42,7 +46,7 @@ func (o *logOverlay) update(msg tea.Msg) tea.Cmd {
 			if !o.have || !o.more() {
 				o.top = len(msg.reply.Log) * 4 // the end: it is bounded when it is drawn
 			}
-			o.have, o.records = true, msg.reply.Log
+			o.have, o.records, o.drawn = true, msg.reply.Log, nil
 		}
 	case stateMsg:
 		if !o.asking && !o.m.wall.Before(o.next) {
@@ -62,10 +66,13 @@ func (o *logOverlay) view(_, height int) panel {
 	m, t := o.m, o.m.th
 	p := panel{title: "Log", sheet: true}
 	width := m.width - 2
-	var lines []string
-	for i := range o.records {
-		lines = append(lines, o.draw(&o.records[i], width)...)
+	if o.drawn == nil || o.width != width || o.th != t {
+		o.drawn, o.width, o.th = nil, width, t
+		for i := range o.records {
+			o.drawn = append(o.drawn, o.draw(&o.records[i], width)...)
+		}
 	}
+	lines := slices.Clip(o.drawn)
 	switch {
 	case o.problem != "":
 		lines = append(lines, m.problemLines(o.problem, o.hint, width)...)
