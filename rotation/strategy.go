@@ -77,7 +77,10 @@ func (SoonestReset) Pick(members []Member, hint Hint) int {
 		x, y := reset(a, hint), reset(b, hint)
 		switch {
 		case x.IsZero() != y.IsZero():
-			return cmp.Compare(boolInt(x.IsZero()), boolInt(y.IsZero()))
+			if y.IsZero() {
+				return -1
+			}
+			return 1
 		case !x.Equal(y):
 			return x.Compare(y)
 		}
@@ -131,10 +134,3 @@ func reset(m *Member, hint Hint) (at time.Time) {
 
 // counts reports whether a request draws on a window.
 func counts(w usage.Window, hint Hint) bool { return w.Scope == "" || w.Scope == hint.Scope }
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
