@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/oauthmux/oauthmux/accounts/vault"
 )
 
 // TestC25_RenewalsWhenTheClockJumps asks for a token every second while the clock
@@ -107,19 +109,7 @@ func TestC25_ARestEndsWhateverTheClockDoes(t *testing.T) {
 // jump is what the clock's jump by d comes to for the account.
 func (h *home) jump(t *testing.T, id ID, d time.Duration) {
 	t.Helper()
-	held, err := h.vault.Lock(t.Context(), string(id))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer held.Release()
-	record, err := held.Read()
-	if err != nil {
-		t.Fatal(err)
-	}
-	record.Generation, record.ReceivedAt = 0, record.ReceivedAt.Add(-d)
-	if err := held.Store(record); err != nil {
-		t.Fatal(err)
-	}
+	h.rewrite(t, id, func(r *vault.Record) { r.ReceivedAt = r.ReceivedAt.Add(-d) })
 	if _, err := h.registry.Edit(id, func(a *Account) error {
 		if !a.TokenExpiresAt.IsZero() {
 			a.TokenExpiresAt = a.TokenExpiresAt.Add(-d)

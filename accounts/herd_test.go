@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/oauthmux/oauthmux/accounts/simulator"
+	"github.com/oauthmux/oauthmux/accounts/vault"
 )
 
 // childCallers says how many callers a process of a herd has for each account.
@@ -152,35 +153,23 @@ func (h *herd) collect(round int, before []int, spent map[ID]uint64) (waits []ti
 }
 
 // spentIn stores the account's token once more, as one that is spent so much later.
-func (h *home) spentIn(t *testing.T, id ID, in time.Duration) (generation uint64) {
+func (h *home) spentIn(t *testing.T, id ID, in time.Duration) uint64 {
 	t.Helper()
-	held, err := h.vault.Lock(t.Context(), string(id))
+	token := h.token(t, id)
+	h.rewrite(t, id, func(r *vault.Record) {
+		r.ReceivedAt = time.Now().Add(in + renewBefore - token.Expiry.Sub(token.ReceivedAt))
+	})
+	record, err := h.vault.Read(string(id))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Release()
-	record, err := held.Read()
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := tokenFrom(record)
-	if err != nil {
-		t.Fatal(err)
-	}
-	generation = record.Generation + 1
-	record.Generation = 0
-	record.ReceivedAt = time.Now().Add(in + renewBefore - token.Expiry.Sub(token.ReceivedAt))
-	if err := held.Store(record); err != nil {
-		t.Fatal(err)
-	}
-	token, err = tokenFrom(record)
-	if err != nil {
+	if token, err = tokenFrom(record); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.registry.Edit(id, func(a *Account) error { a.TokenExpiresAt = token.Expiry.UTC().Round(0); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	return generation
+	return record.Generation
 }
 
 // TestC03_AHerdAtAnExpiryPresentsEachTokenOnce has a thousand callers in eight

@@ -67,7 +67,10 @@ func killedProgram(t *testing.T) string {
 func goTestBinary(t *testing.T, dir string, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("the go command is missing")
+		if os.Getenv("OAUTHMUX_REQUIRE_ALL") != "" {
+			t.Fatal("the go command is missing: install Go")
+		}
+		t.Skip("the go command is missing: install Go")
 	}
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"test", "-c", "-o", dir + string(filepath.Separator)}, args...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {

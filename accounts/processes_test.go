@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oauthmux/oauthmux/accounts/simulator"
+	"github.com/oauthmux/oauthmux/accounts/vault"
 )
 
 func TestARestartKeepsEverything(t *testing.T) {
@@ -203,8 +204,8 @@ func TestT35_ALoginAfterARestoredBackupIsTaken(t *testing.T) {
 	}
 }
 
-// expire makes the account's stored token one that has run out.
-func (h *home) expire(t *testing.T, id ID) {
+// rewrite stores the account's record once more, with a change.
+func (h *home) rewrite(t *testing.T, id ID, change func(*vault.Record)) {
 	t.Helper()
 	held, err := h.vault.Lock(t.Context(), string(id))
 	if err != nil {
@@ -215,10 +216,17 @@ func (h *home) expire(t *testing.T, id ID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record.Generation, record.ReceivedAt = 0, record.ReceivedAt.Add(-24*time.Hour)
+	record.Generation = 0
+	change(&record)
 	if err := held.Store(record); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// expire makes the account's stored token one that has run out.
+func (h *home) expire(t *testing.T, id ID) {
+	t.Helper()
+	h.rewrite(t, id, func(r *vault.Record) { r.ReceivedAt = r.ReceivedAt.Add(-24 * time.Hour) })
 	if _, err := h.registry.Edit(id, func(a *Account) error { a.TokenExpiresAt = a.TokenExpiresAt.Add(-24 * time.Hour); return nil }); err != nil {
 		t.Fatal(err)
 	}
