@@ -2,8 +2,6 @@
 
 package ui
 
-const plainVariable = "PLAIN_OAUTHMUX"
-
 // buildPlain builds nothing: these tests are the program already.
 func buildPlain(string) (string, error) { return "", nil }
 

@@ -11,9 +11,6 @@ import (
 	"syscall"
 )
 
-// plainVariable names the program without the race detector to the scripts.
-const plainVariable = "PLAIN_OAUTHMUX"
-
 // buildPlain builds it. Most commands of a script open the vault and end, which
 // takes the race detector ten times as long and shows it nothing.
 func buildPlain(dir string) (string, error) {

@@ -31,6 +31,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
+// plainVariable names the program without the race detector to the scripts.
+const plainVariable = "PLAIN_OAUTHMUX"
+
 // scriptVersion is what the program of the scripts calls itself.
 const scriptVersion = "v0-test"
 
