@@ -150,9 +150,9 @@ func TestAProviderOfOnesOwnSignsInAgain(t *testing.T) {
 	t.Parallel()
 	who := newPerson(t)
 	c := newCorp(t)
-	c.asks = true
+	c.ask()
 	h := newHome(t, nil, c.table())
-	c.home = h
+	c.belongs(h)
 	if r := h.inWindow(who, who.grants, "--provider", "mycorp", "--label", "corp"); r.status != 0 {
 		t.Fatalf("browser setup: %v", r)
 	}

@@ -23,9 +23,9 @@ import (
 // and remembers that it did.
 type corp struct {
 	*httptest.Server
-	home *home // whose secrets these are; nil: not known yet
 
 	mu      sync.Mutex // guards what follows
+	home    *home      // whose secrets these are; nil: not known yet
 	codes   map[string]corpCode
 	access  map[string]bool // live or not
 	refresh map[string]bool // spent or not
@@ -77,10 +77,28 @@ func (c *corp) wrong(w http.ResponseWriter, what string) {
 	http.Error(w, `{"error":"invalid_request"}`, http.StatusBadRequest)
 }
 
-// issue makes something secret, which the home's search looks for.
+// belongs says in whose home the search looks for its secrets. The server runs
+// already.
+func (c *corp) belongs(h *home) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.home = h
+}
+
+// ask has a page ask the person from now on.
+func (c *corp) ask() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asks = true
+}
+
+// issue makes something secret, which the home's search looks for. c.mu is not held.
 func (c *corp) issue() string {
 	secret := rand.Text() + rand.Text()
-	c.home.seen.add(secret)
+	c.mu.Lock()
+	home := c.home
+	c.mu.Unlock()
+	home.seen.add(secret)
 	return secret
 }
 

@@ -203,7 +203,7 @@ func TestAProviderOfOnesOwnWorks(t *testing.T) {
 	c := newCorp(t)
 	p := newProvider(t, simulator.Options{}, people("work")...)
 	h := newHome(t, p, c.table())
-	c.home = h
+	c.belongs(h)
 	h.login("work")
 	c.setLife(1)
 	b := newBrowser(t)
