@@ -183,7 +183,7 @@ func TestDocumentsOmitNothing(t *testing.T) {
 	empty := control.State{Status: control.Status{Accounts: []control.Account{{ID: "a", Cooldowns: nil, Windows: []control.Window{{Name: "5h"}}}}}}
 	account := `{"id":"a","provider":"","label":"","email":"","org":"","plan":"","order":0,"preferred":false,"paused":false,` +
 		`"state":"","reason":"","cooldowns":[],"token_expires_at":null,"logged_in_at":null,"login_expires_at":null,"browser":"",` +
-		`"windows":[{"name":"5h","used":null,"resets_at":null,"scope":""}],"usage_at":null,"usage_source":"","requests":0,"failovers":0,"in_flight":0,"last_status":null}`
+		`"windows":[{"name":"5h","used":null,"resets_at":null,"scope":"","forecast":null}],"usage_at":null,"usage_source":"","requests":0,"failovers":0,"in_flight":0,"last_status":null}`
 	for name, want := range map[string]string{
 		"list":   `{"schema":1,"accounts":[` + account + "]}\n",
 		"usage":  `{"schema":1,"accounts":[` + account + "]}\n",

@@ -117,6 +117,14 @@ type Window struct {
 	Used     *float64   `json:"used"`
 	ResetsAt *time.Time `json:"resets_at"`
 	Scope    string     `json:"scope"`
+	Forecast *Forecast  `json:"forecast"` // null: too little is known to say
+}
+
+// Forecast is what becomes of a window if its account goes on as it did lately.
+type Forecast struct {
+	FullAt      *time.Time `json:"full_at"`       // when nothing is left; null: not before it resets
+	UsedAtReset *float64   `json:"used_at_reset"` // share used when it resets, 1 at most; null: when that is, is not known
+	Basis       string     `json:"basis"`         // what it rests on, in words for a person
 }
 
 // State is Status and what only a screen needs besides.
@@ -126,6 +134,7 @@ type State struct {
 	Providers []Provider    `json:"providers"`
 	Feed      []Line        `json:"feed"`    // oldest first, the newest 100
 	Flows     []Flow        `json:"flows"`   // logins under way
+	Traffic   []Traffic     `json:"traffic"` // of accounts that had requests lately
 	Holding   []string      `json:"holding"` // ids of accounts that need their person, and whose login still serves
 	Key       Key           `json:"key"`
 	Demo      string        `json:"demo"`     // a line that says so; "": it is not the demo
@@ -135,6 +144,14 @@ type State struct {
 	Strategy  Strategy      `json:"strategy"`
 	Poll      time.Duration `json:"poll"`  // how often usage is read; twice that is stale
 	Toast     time.Duration `json:"toast"` // how long a toast stays
+}
+
+// Traffic is how many requests an account took lately, in spans of equal length.
+type Traffic struct {
+	Account  string        `json:"account"` // id
+	Ends     time.Time     `json:"ends"`    // of the newest span, which may lie ahead: it is not over yet
+	Span     time.Duration `json:"span"`
+	Requests []int         `json:"requests"` // oldest first
 }
 
 // Strategy is where new sessions start, and where else they could.
