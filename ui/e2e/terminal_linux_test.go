@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // screen is a terminal of 100 columns and 30 lines on which a command runs. It
@@ -86,10 +88,13 @@ func (s *screen) press(t *testing.T, keys string) {
 		t.Fatal(err)
 	}
 	defer slave.Close() //nolint:errcheck // it was only asked
+	// What was typed comes to the terminal a little later, on a busy machine much
+	// later. To be asked whether there is something to read is what makes the kernel
+	// bring it; a count of what has come (TIOCINQ) does not.
+	waiting := []unix.PollFd{{Fd: int32(slave.Fd()), Events: unix.POLLIN}}
 	eventually(t, fmt.Sprintf("%q is read", keys), 20*time.Second, func() bool {
-		var waiting int32
-		_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, slave.Fd(), syscall.TIOCINQ, uintptr(unsafe.Pointer(&waiting)))
-		return errno == 0 && waiting == 0
+		n, err := unix.Poll(waiting, 0)
+		return err == nil && n == 0
 	})
 }
 
