@@ -283,7 +283,7 @@ var (
 		"requests", "failovers", "in_flight", "last_status",
 	}
 	cooldownKeys = []string{"until", "scope", "evidence"}
-	windowKeys   = []string{"name", "used", "resets_at", "scope"}
+	windowKeys   = []string{"name", "used", "resets_at", "scope", "forecast"}
 	engineKeys   = []string{"running", "listen", "pid", "version", "key"} // key: DESIGN 4, "names the keyring's state"
 	sessionKeys  = []string{"session", "account", "since", "requests"}
 	errorKeys    = []string{"code", "message", "hint"}
