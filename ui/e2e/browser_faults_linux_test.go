@@ -187,7 +187,7 @@ func TestAWindowThatIsLeft(t *testing.T) {
 	who.sees(pageTitles.email)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait() // it was killed
-	eventually(t, "the window is gone", orphanTime, func() bool { return len(who.windows()) == 0 })
+	eventually(t, "the window is gone", 20*time.Second, func() bool { return len(who.windows()) == 0 })
 	h.ok("browser", "status")
 	if left, err := filepath.Glob(filepath.Join(h.dir, "browsers", simulator.Plays, "new-*")); err != nil || len(left) > 0 {
 		t.Errorf("there are left %q, %v", left, err)

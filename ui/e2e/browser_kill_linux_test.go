@@ -152,7 +152,7 @@ func killsDuringSignIns(t *testing.T, kill func(h *home, cmd *exec.Cmd, profile 
 func (h *home) killSignIns(p *provider, times int, kill func(h *home, cmd *exec.Cmd, profile string)) {
 	t := h.t
 	profile := h.profile("work")
-	worked, died := 0, 0
+	worked, died, late := 0, 0, 0
 	for i := range times {
 		cmd, _, stderr := h.command(t.Context(), "browser", "login", "work")
 		if err := cmd.Start(); err != nil {
@@ -188,12 +188,20 @@ func (h *home) killSignIns(p *provider, times int, kill func(h *home, cmd *exec.
 		} else if user, live := p.Owner(strings.TrimSpace(r.stdout)); user != "work" || !live {
 			t.Errorf("kill %d: the token is %q's, live %v", i, user, live)
 		}
-		for end := time.Now().Add(orphanTime); len(browsersOf(profile)) > 0; time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Errorf("kill %d: after %v there are left %q", i, orphanTime, commandLines(browsersOf(profile)))
+		killed := time.Now()
+		for len(browsersOf(profile)) > 0 {
+			if time.Since(killed) > commandLimit {
+				t.Errorf("kill %d: after %v there are left %q", i, commandLimit, commandLines(browsersOf(profile)))
 				return
 			}
+			time.Sleep(20 * time.Millisecond)
 		}
+		if time.Since(killed) > orphanTime {
+			late++
+		}
+	}
+	if late > times/10 { // a machine may be busy for a while, and not each time
+		t.Errorf("after %d of %d kills a browser was left for longer than %v", late, times, orphanTime)
 	}
 	t.Logf("%d sign-ins had come through, %d were cut with their program, of %d", worked, died, times)
 	if r := h.run("browser", "login", "work"); r.status != 0 {

@@ -378,9 +378,9 @@ func (h *home) look(name string) {
 	for _, keys := range []string{"j", "k", "w", "\x1b", "u", "r", "p", "p", "e", "\x1b", "d", "n", "?", "\x1b", "\t", "\t"} {
 		s.press(h.t, keys)
 	}
-	s.press(h.t, "a")
-	s.shows(h.t, "paste the code")
+	s.does(h.t, "a", "paste the code")
 	s.press(h.t, "j")
+	s.turn()
 	s.press(h.t, "\r")
 	address := s.shows(h.t, `\x1b\]8;[^;]*;(http[^\x1b\x07]*state=[^\x1b\x07]*)`)
 	redirect, err := h.provider.Authorize(address, "other")
@@ -388,14 +388,15 @@ func (h *home) look(name string) {
 		h.t.Fatal(err)
 	}
 	whole := code(h.t, redirect)
-	for _, pasted := range []string{whole[:50], whole + "x", whole} { // cut short, of another sign-in, right
-		for _, part := range []string{pasted[:20], pasted[20:]} { // as it is typed, and as it is pasted
-			s.press(h.t, part)
-		}
-		s.press(h.t, "\r")
-		time.Sleep(500 * time.Millisecond) // for the answer, whichever it is, and for what the screen says of it
+	for _, c := range []struct{ pasted, says string }{
+		{whole[:50], "the code was refused"},
+		{whole + "x", "does not belong to this sign-in"},
+		{whole, "signed in as other@example.org"},
+	} {
+		s.does(h.t, c.pasted[:20], "send the code") // as it is typed: what was said before goes
+		s.press(h.t, c.pasted[20:])                 // and as it is pasted
+		s.does(h.t, "\r", c.says)
 	}
-	s.shows(h.t, "other@example.org")
 	s.press(h.t, "\x1b")
 	s.press(h.t, "q")
 	if status := s.wait(h.t); status != 0 {

@@ -296,14 +296,15 @@ func (r *ringed) doctorSays(what string) {
 	}
 }
 
-// answers opens and closes the help a few times. However the keyring is, the
-// screen answers as it always does; one that waits with it takes seconds.
+// answers opens and closes the help a few times, more often while a busy machine
+// was all that was measured. However the keyring is, the screen answers as it
+// always does; one that waits with it takes seconds each time.
 func (s *screen) answers(t *testing.T) {
 	t.Helper()
 	const most = 100 * time.Millisecond
 	var took []time.Duration
 	s.turn()
-	for range 5 {
+	for len(took) < 5 || slices.Min(took) > most && len(took) < 20 {
 		began := time.Now()
 		s.press(t, "?")
 		s.shows(t, "The selected account")
@@ -311,9 +312,8 @@ func (s *screen) answers(t *testing.T) {
 		s.does(t, "\x1b", ` oauthmux \x1b`) // the title as it is under nothing: the help is drawn in more than one piece
 		s.turn()
 	}
-	slices.Sort(took)
-	if best := took[0]; best > most {
-		t.Errorf("the screen took %v to answer, at best", took)
+	if slices.Min(took) > most {
+		t.Errorf("the screen took %v to answer", took)
 	}
 }
 

@@ -193,39 +193,50 @@ func TestAStreamArrivesByteByByteAsItComes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e, p := serving(t, simulator.Options{StreamEvents: events, StreamDelay: pace, Gzip: encoding == "gzip"})
-			r := e.client.request(t.Context(), streamed)
-			r.Header.Set("Accept-Encoding", encoding)
-			resp, err := e.client.http.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close() //nolint:errcheck // it was only read
-			began := time.Now()
-			var body []byte
+			// Held back and sent in one piece it would come all at its end, each time. A
+			// reader that a busy machine lets wait finds several events in one piece.
+			asItComes := false
 			var arrivals []time.Duration
-			chunk := make([]byte, 64<<10)
-			for {
-				n, err := resp.Body.Read(chunk)
-				if n > 0 {
-					body = append(body, chunk[:n]...)
-					arrivals = append(arrivals, time.Since(began))
+			for try := 1; try <= 5 && !asItComes; try++ {
+				var body []byte
+				body, arrivals = e.client.arrivals(encoding)
+				if got := p.last(t, simulator.PathMessages, try).AnswerSHA256; got != sum(body) {
+					t.Error("the stream is not what the provider sent")
 				}
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				asItComes = len(arrivals) >= events && arrivals[0] <= time.Duration(events)*pace/2
 			}
-			if got := p.last(t, simulator.PathMessages, 1).AnswerSHA256; got != sum(body) {
-				t.Error("the stream is not what the provider sent")
-			}
-			// Held back and sent in one piece it would come all at its end.
-			if len(arrivals) < events || arrivals[0] > time.Duration(events)*pace/2 {
+			if !asItComes {
 				t.Errorf("%d events came in %d pieces, at %v", events, len(arrivals), arrivals)
 			}
 			p.noViolations(t)
 		})
+	}
+}
+
+// arrivals reads a stream in that encoding, and returns it with the times at which
+// its pieces came.
+func (c client) arrivals(encoding string) (body []byte, arrivals []time.Duration) {
+	c.t.Helper()
+	r := c.request(c.t.Context(), streamed)
+	r.Header.Set("Accept-Encoding", encoding)
+	resp, err := c.http.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	began := time.Now()
+	for chunk := make([]byte, 64<<10); ; {
+		n, err := resp.Body.Read(chunk)
+		if n > 0 {
+			body = append(body, chunk[:n]...)
+			arrivals = append(arrivals, time.Since(began))
+		}
+		if errors.Is(err, io.EOF) {
+			return body, arrivals
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
 	}
 }
 
@@ -250,25 +261,41 @@ func TestACutStreamIsNoCleanEnd(t *testing.T) {
 func TestAClientThatLeavesEndsItsRequestUpstream(t *testing.T) {
 	t.Parallel()
 	e, p := serving(t, simulator.Options{StreamEvents: 1000, StreamDelay: 50 * time.Millisecond})
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
-	resp, err := e.client.http.Do(e.client.request(ctx, streamed))
-	if err != nil {
-		t.Fatal(err)
+	took := time.Hour
+	for n := 1; n <= 5 && took > time.Second; n++ { // the machine may have been busy: the best counts
+		took = e.client.leaves(func() {
+			eventually(t, "the provider notices", 20*time.Second, func() bool { return p.Counts().Cancelled == n })
+		})
+		eventually(t, "the account is free", 20*time.Second, func() bool { return e.h.account("work").InFlight == 0 })
 	}
-	defer resp.Body.Close() //nolint:errcheck // it is left
-	if line, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil || !strings.HasPrefix(line, "event:") {
-		t.Fatalf("%q, %v", line, err)
+	if took > time.Second {
+		t.Errorf("the provider noticed after %v, at best", took)
 	}
-	left := time.Now()
-	leave()
-	eventually(t, "the provider notices", time.Second, func() bool { return p.Counts().Cancelled == 1 })
-	t.Logf("noticed after %v", time.Since(left))
-	eventually(t, "the account is free", time.Second, func() bool { return e.h.account("work").InFlight == 0 })
+	t.Logf("noticed after %v", took)
 	if a := e.h.account("work"); len(a.Cooldowns) != 0 {
 		t.Errorf("work was punished: %+v", a)
 	}
 	p.noViolations(t)
+}
+
+// leaves asks for a stream and goes away in the middle of it. It returns how long
+// that took to be noticed.
+func (c client) leaves(noticed func()) time.Duration {
+	c.t.Helper()
+	ctx, leave := context.WithCancel(c.t.Context())
+	defer leave()
+	resp, err := c.http.Do(c.request(ctx, streamed))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it is left
+	if line, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil || !strings.HasPrefix(line, "event:") {
+		c.t.Fatalf("%q, %v", line, err)
+	}
+	left := time.Now()
+	leave()
+	noticed()
+	return time.Since(left)
 }
 
 // The same five megabytes go to the next account, also when the first says no
