@@ -115,12 +115,14 @@ const (
 // and no half of anything: the account has a whole login after each kill, and the
 // profile opens the next time (SAFETY T25).
 func TestT25KillsOfTheProgramLeaveNoBrowser(t *testing.T) {
+	t.Parallel()
 	killsDuringSignIns(t, func(_ *home, cmd *exec.Cmd, _ string) { _ = cmd.Process.Kill() })
 }
 
 // The browser may be killed as well: its sign-in fails by name, or had come
 // through, and the next one works.
 func TestT25KillsOfTheBrowserAreSurvived(t *testing.T) {
+	t.Parallel()
 	killsDuringSignIns(t, func(_ *home, _ *exec.Cmd, profile string) {
 		for _, pid := range browsersOf(profile) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)

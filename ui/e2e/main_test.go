@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,11 +35,23 @@ func program(args []string) string {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	atOnceUnlessSaid(4)
 	if testing.Short() {
 		fmt.Println("e2e: builds and runs the program, not in short mode")
 		os.Exit(0)
 	}
 	os.Exit(runAll(m))
+}
+
+// atOnceUnlessSaid runs more tests at once than there are processors, unless
+// -parallel says how many: most of the time they wait.
+func atOnceUnlessSaid(n int) {
+	const parallel = "test.parallel"
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == parallel })
+	if f := flag.Lookup(parallel); !said && n > runtime.GOMAXPROCS(0) {
+		_ = f.Value.Set(strconv.Itoa(n)) // it is a number
+	}
 }
 
 func runAll(m *testing.M) int {
