@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -69,7 +71,7 @@ func TestFiftyWhoAskGetOneBrowser(t *testing.T) {
 	if err := h.manager.Login(impatient, a.ID); !errors.Is(err, context.Canceled) {
 		t.Errorf("who does not wait is told %v", err)
 	}
-	time.Sleep(20 * time.Millisecond) // all of them are there
+	waitUntil(t, func() bool { return waiting() == 50 }) // all of them are there
 	close(asking)
 	all.Wait()
 	for range 51 {
@@ -80,6 +82,14 @@ func TestFiftyWhoAskGetOneBrowser(t *testing.T) {
 	if h.driver.opened() != 1 {
 		t.Errorf("%d browsers were started", h.driver.opened())
 	}
+}
+
+// waiting is how many callers wait for a sign-in. Who came after its end would be
+// right to begin another one.
+func waiting() int {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return len(regexp.MustCompile(`(?m)^goroutine \d+ \[select[^\]]*\]:\n\S*relogin\.\(\*Manager\)\.login\(`).FindAll(stacks, -1))
 }
 
 func TestTwoProcessesStartOneBrowser(t *testing.T) {
