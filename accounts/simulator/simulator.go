@@ -195,7 +195,7 @@ func (s *Server) StartAt(addr string) error {
 	s.hosts.Store(&hosts)
 	s.server = &http.Server{
 		Handler:           s.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: time.Minute, // a client may be one of a thousand on a busy machine
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ConnState:         s.countConn,
 	}
