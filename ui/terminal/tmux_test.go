@@ -236,7 +236,10 @@ func (m *terminal) status() int {
 	m.t.Helper()
 	m.asked++
 	m.runs(fmt.Sprintf("echo status %d=$?", m.asked))
-	return atoi(m.t, m.finds(fmt.Sprintf(`(?m)^status %d=(\d+)$`, m.asked))[1])
+	status := m.finds(fmt.Sprintf(`(?m)^status %d=(\d+)$`, m.asked))
+	// The recording is another process, which may be slower than the screen.
+	m.until("the end of the recording", func(string) bool { return strings.Contains(m.recorded(), "\n"+status[0]) })
+	return atoi(m.t, status[1])
 }
 
 // recording is the file with every byte that was written to the terminal.

@@ -68,6 +68,7 @@ func TestAStrangerFindsTheWayByTheScreenAlone(t *testing.T) {
 	shown := m.finds(`(?s)\nexport ANTHROPIC_BASE_URL=(\S+)\nexport ANTHROPIC_AUTH_TOKEN=(omx_[\w-]{20,})\n`)
 	m.called("connect-shown")
 	m.follows("back")
+	m.hides("ANTHROPIC_BASE_URL") // an escape and the next key would be one
 	answered, served := ask(t, shown[1], shown[2])
 	if answered != http.StatusOK {
 		t.Errorf("a client with these lines got %d", answered)
