@@ -391,7 +391,7 @@ func (h *home) look(name string) {
 	for _, c := range []struct{ pasted, says string }{
 		{whole[:50], "the code was refused"},
 		{whole + "x", "does not belong to this sign-in"},
-		{whole, "signed in as other@example.org"},
+		{whole, `other@example\.org`},
 	} {
 		s.does(h.t, c.pasted[:20], "send the code") // as it is typed: what was said before goes
 		s.press(h.t, c.pasted[20:])                 // and as it is pasted
