@@ -15,7 +15,7 @@ import (
 	"github.com/oauthmux/oauthmux/ui/control"
 )
 
-var sizes = []struct{ width, height int }{{160, 45}, {110, 30}, {80, 24}, {60, 15}}
+var sizes = []struct{ width, height int }{{160, 45}, {110, 30}, {100, 30}, {80, 24}, {60, 15}}
 
 // scene is a moment of the screen.
 type scene struct {
