@@ -20,8 +20,9 @@ func (m *model) drawDetail() []string {
 		lines = append(lines, m.drawIdentity(r))
 		lines = append(lines, m.drawCondition(r)...)
 		lines = append(lines, m.drawLife(r))
-		lines = append(lines, m.drawWindows(r, m.lay.detail-5)...)
+		lines = append(lines, m.drawWindows(r, m.lay.detail-5-m.lay.talks)...)
 		lines = append(lines, m.drawReading(r))
+		lines = append(lines, m.drawConversations(r, m.lay.talks)...)
 	}
 	for len(lines) < m.lay.detail {
 		lines = append(lines, "")
@@ -79,7 +80,7 @@ func (m *model) drawCondition(r *row) []string {
 			more = append(more, m.text(c.Scope, 20)+" cooling until "+moment(c.Until, m.now, m.zone)+evidenceIn(m.text(c.Evidence, 60)))
 		}
 	}
-	if n := m.sessions(r.ID); n > 0 {
+	if n := m.conversations(r.ID); n > 0 && m.lay.talks == 0 {
 		more = append(more, plural(n, "conversation")+" on it")
 	}
 	if len(more) == 0 {
@@ -109,16 +110,6 @@ func evidenceIn(s string) string {
 	return " (" + s + ")"
 }
 
-func (m *model) sessions(account string) int {
-	n := 0
-	for i := range m.state.Sessions {
-		if m.state.Sessions[i].Account == account {
-			n++
-		}
-	}
-	return n
-}
-
 // drawWindows draws every window of the account.
 func (m *model) drawWindows(r *row, most int) []string {
 	windows := slices.Clone(r.Windows)
@@ -127,6 +118,10 @@ func (m *model) drawWindows(r *row, most int) []string {
 	})
 	if len(windows) == 0 {
 		text := "no reading yet: u asks for one"
+		switch r.State {
+		case control.StateLoginNeeded, control.StateNeedsYou, control.StateUnreadable:
+			text = "no reading yet" // and nobody to ask as
+		}
 		if !r.hasUsage {
 			text = "this provider says nothing about usage"
 		}
@@ -152,38 +147,31 @@ func rank(w control.Window) int {
 }
 
 func (m *model) drawWindow(w *control.Window, stale bool) string {
-	t := m.rowInk(false)
-	c := &m.lay.columns
-	indent := 4 + c.label + 2 // where the table has its bars
-	if c.plan > 0 {
-		indent += c.plan + 2
-	}
-	size := c.bar
-	if size < barIdeal/2 {
-		size = barIdeal // here is more room than in the table
-	}
-	const resetRoom = 26 // "  resets Sun 09:02 (3d19h)"
-	least := 3 + m.lay.window + 1
-	if indent < least || indent+size+5+resetRoom > m.width-1 {
-		indent = least
-	}
-	name := "   " + fit(m.windowName(w), indent-3)
+	t, c := m.rowInk(false), &m.lay.windows
+	name := "   " + fit(m.windowName(w), c.start-3)
 	if w.Used == nil {
 		return t.text.Render(name) + t.dim.Render("no reading")
 	}
-	resets := ""
-	if w.ResetsAt != nil {
-		if left := w.ResetsAt.Sub(m.now); left > 0 {
-			text, holds := countdown(left)
-			m.hold(holds)
-			resets = "  resets " + moment(*w.ResetsAt, m.now, m.zone) + " (" + text + ")"
-		} else {
-			stale, resets = true, "  has reset"
-		}
+	resets, over := m.resetWords(w, c.reset-2)
+	stale = stale || over
+	return t.text.Render(name) + t.bar(*w.Used, c.bar, stale) +
+		t.share(*w.Used, stale).Render(fitRight(percent(*w.Used), 5)) + // the forecast bears the sign
+		t.dim.Render("  "+resets) + m.drawForecast(t, w, stale, c.reset-2-ansi.StringWidth(resets))
+}
+
+// resetWords say when w resets, in as many words as there is room for, and
+// whether it has: the reading is of a window that is over.
+func (m *model) resetWords(w *control.Window, room int) (words string, over bool) {
+	if w.ResetsAt == nil {
+		return "", false
 	}
-	room := m.width - 1 - ansi.StringWidth(name) - size - 5
-	return t.text.Render(name) + t.bar(*w.Used, size, stale) +
-		t.share(*w.Used, stale).Render(fitRight(percent(*w.Used), 5)) + t.dim.Render(ansi.Truncate(resets, room, "…"))
+	left := w.ResetsAt.Sub(m.now)
+	if left <= 0 {
+		return "has reset", true
+	}
+	text, holds := countdown(left)
+	m.hold(holds)
+	return longest(room, "resets "+moment(*w.ResetsAt, m.now, m.zone)+" ("+text+")", "resets in "+text), false
 }
 
 // widestWindow is the width of the longest name of a window, of whichever
@@ -212,28 +200,4 @@ func (m *model) windowName(w *control.Window) string {
 		name += " " + string(unicode.ToUpper(first)) + scope[n:]
 	}
 	return name
-}
-
-// drawReading says how old the reading is, and where it came from.
-func (m *model) drawReading(r *row) string {
-	if r.UsageAt == nil || r.UsageAt.IsZero() {
-		return ""
-	}
-	text, holds := age(m.now.Sub(*r.UsageAt))
-	m.hold(holds)
-	from := ""
-	switch r.UsageSource {
-	case "":
-	case "headers":
-		from = ", from response headers"
-	case "poll":
-		from = ", asked for"
-	default:
-		from = ", from " + m.text(r.UsageSource, 20)
-	}
-	line := "   reading " + text + from
-	if m.stale(r) {
-		line += "; older than two polls, so take it with care"
-	}
-	return m.th.dim.Render(ansi.Truncate(line, m.width-1, "…"))
 }

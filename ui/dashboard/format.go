@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+	humanize "github.com/dustin/go-humanize"
 )
 
 const day = 24 * time.Hour
@@ -130,4 +132,9 @@ func plural(n int, thing string) string {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// counted is plural with the digits of large numbers in groups.
+func counted(n int, thing string) string {
+	return humanize.Comma(int64(n)) + strings.TrimPrefix(plural(n, thing), strconv.Itoa(n))
 }

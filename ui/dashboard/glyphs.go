@@ -6,6 +6,8 @@ import "strings"
 type glyphs struct {
 	bar     []string // nothing, then the steps of one cell; the last is a full one
 	track   string   // the rest of a bar
+	spark   []string // the steps of a line of numbers; the first is none
+	early   string   // a window that will be full before it resets
 	rule    string   // a line across the screen
 	cursor  string   // left of the selected row
 	star    string   // after the preferred account's label
@@ -28,6 +30,8 @@ type border struct{ topLeft, topRight, bottomLeft, bottomRight, across, down str
 var unicodeGlyphs = glyphs{
 	bar:     []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"},
 	track:   "░",
+	spark:   []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
+	early:   "▲",
 	rule:    "─",
 	cursor:  "▌",
 	star:    "★",
@@ -46,6 +50,8 @@ var unicodeGlyphs = glyphs{
 var asciiGlyphs = glyphs{
 	bar:     []string{"", "-", "#"},
 	track:   ".",
+	spark:   strings.Split("_.:-=+*#", ""),
+	early:   "^",
 	rule:    "-",
 	cursor:  ">",
 	star:    "+",

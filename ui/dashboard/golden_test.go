@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +145,7 @@ func scenes() []scene {
 }
 
 // allScenes are the scenes of every file.
-func allScenes() []scene { return append(scenes(), browserScenes()...) }
+func allScenes() []scene { return slices.Concat(scenes(), browserScenes(), detailScenes()) }
 
 func oneAccount() control.State {
 	s := busy()

@@ -30,11 +30,13 @@ const (
 // layout is where things are: it follows from the size and from what there is to show.
 type layout struct {
 	columns columns
-	window  int // width of the longest name of a window
+	windows detailColumns
+	window  int // width of the longest name of a window in the detail
 	air     int // blank lines under the header
 	table   int // lines of the table without its head
 	first   int // the line of the screen on which they begin
 	detail  int // lines of the detail pane with its rule; 0: none
+	talks   int // of them, those for conversations
 	feed    int // lines of the feed with its rule; 0: none
 	gap     int // blank lines between the panes
 }
@@ -59,11 +61,12 @@ func (m *model) tooSmall() bool { return m.width < minWidth || m.height < minHei
 // layout computes where the columns are. The panes follow when a frame is drawn:
 // they depend on how many notices there are.
 func (m *model) layout() {
-	m.lay.window = m.widestWindow()
+	m.lay.window = max(m.widestWindow(), m.widestTraffic())
 	if c := m.fitColumns(); c != m.lay.columns {
 		m.lay.columns = c
 		clear(m.cache)
 	}
+	m.lay.windows = m.fitDetail(&m.lay.columns)
 }
 
 // fitColumns gives each column its width. As room goes, the plan goes first,
@@ -118,7 +121,7 @@ func (c *columns) total() int {
 // to the detail and the feed where there is room for them at all.
 func (m *model) fitPanes(notices int) {
 	l := &m.lay
-	l.air, l.detail, l.feed, l.gap = 0, 0, 0, 0
+	l.air, l.detail, l.talks, l.feed, l.gap = 0, 0, 0, 0, 0
 	if m.height >= airyHeight {
 		l.air = 1
 	}
@@ -146,6 +149,10 @@ func (m *model) fitPanes(notices int) {
 	if panes := 2; m.height >= gapHeight && l.detail > 0 && room-l.detail-feedLeast-panes >= len(m.items) {
 		l.gap = 1 // nothing has to go for it
 		room -= panes
+	}
+	if l.detail > 0 {
+		l.talks = m.talkLines(room - l.detail - feedLeast - len(m.items))
+		l.detail += l.talks
 	}
 	l.table = max(1, min(max(len(m.items), 1), room-l.detail-feedLeast))
 	l.feed = room - l.detail - l.table

@@ -1,12 +1,10 @@
 package dashboard
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
-	humanize "github.com/dustin/go-humanize"
 
 	"github.com/oauthmux/oauthmux/ui/control"
 )
@@ -107,8 +105,8 @@ func (m *model) browserFact(r *row) fact {
 
 // dayFacts are what went through r today, in as many words as there is room for.
 func dayFacts(r *row) []fact {
-	n := humanize.Comma(int64(r.Requests))
-	requests := strings.TrimPrefix(plural(r.Requests, "request"), strconv.Itoa(r.Requests))
+	n, noun, _ := strings.Cut(counted(r.Requests, "request"), " ")
+	requests := " " + noun
 	facts := []fact{{value: n, words: requests + " today"}, {value: n, words: requests}}
 	if r.Failovers > 0 {
 		facts = append([]fact{{value: n, words: requests + ", " + plural(r.Failovers, "failover") + " today"}}, facts...)

@@ -179,7 +179,7 @@ func (m *model) drawRow(r *row, selected bool) string {
 		b.WriteString(m.cell(k, r, sevenDays, c.reset7, stale))
 	} else {
 		room := c.cell(c.reset5) + c.cell(c.reset7) - 2
-		b.WriteString(k.dim.Render(fit(m.traffic(r, room), room) + "  "))
+		b.WriteString(k.dim.Render(fit(m.dayWords(r, room), room) + "  "))
 	}
 	b.WriteString(m.drawState(k, r, style))
 	return b.String()
@@ -229,11 +229,22 @@ func (m *model) cell(k *ink, r *row, name string, reset int, stale bool) string 
 			stale, left = true, "reset"
 		}
 	}
-	s := k.bar(*w.Used, c.bar, stale) + k.share(*w.Used, stale).Render(fitRight(percent(*w.Used), 5))
+	s := k.bar(*w.Used, c.bar, stale) + m.drawShare(k, w, stale)
 	if reset > 0 {
 		s += k.dim.Render(" " + fitRight(left, reset))
 	}
 	return s + k.text.Render("  ")
+}
+
+// drawShare draws how much of w is used, in five cells, with a sign where it will
+// be full before it resets: yellow, or red where that is soon.
+func (m *model) drawShare(k *ink, w *control.Window, stale bool) string {
+	style, share := k.share(*w.Used, stale), percent(*w.Used)
+	full := m.fullEarly(w, stale)
+	if full == nil || len(share) > 3 {
+		return style.Render(fitRight(share, 5))
+	}
+	return k.text.Render(strings.Repeat(" ", 4-len(share))) + m.urgency(k, *full).Render(k.g.early) + style.Render(share)
 }
 
 // share is the style of a percentage: coloured where it should be noticed.
@@ -267,8 +278,8 @@ func (m *model) stale(r *row) bool {
 	return true
 }
 
-// traffic words what went through r today, where there are no windows to show.
-func (m *model) traffic(r *row, room int) string {
+// dayWords says what went through r today, where there are no windows to show.
+func (m *model) dayWords(r *row, room int) string {
 	s := plural(r.Requests, "request")
 	if r.Failovers > 0 {
 		s += ", " + plural(r.Failovers, "failover")

@@ -1,0 +1,183 @@
+package dashboard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/oauthmux/oauthmux/ui/control"
+)
+
+// maxSpans is how many spans of traffic are looked at, however many came.
+const maxSpans = 1000
+
+// traffic finds what went through an account lately. One that had nothing is as
+// idle as the others are not: it has the same spans, and nothing in them.
+func (m *model) traffic(account string) (control.Traffic, bool) {
+	all := m.state.Traffic
+	i := slices.IndexFunc(all, func(t control.Traffic) bool { return t.Account == account })
+	switch {
+	case i >= 0 && sound(all[i]):
+		return all[i], true
+	case i < 0 && len(all) > 0 && sound(all[0]):
+		idle := all[0]
+		idle.Requests = make([]int, len(idle.Requests))
+		return idle, true
+	}
+	return control.Traffic{}, false
+}
+
+// sound reports whether t can be drawn.
+func sound(t control.Traffic) bool {
+	return t.Span > 0 && len(t.Requests) > 0 && len(t.Requests) <= maxSpans
+}
+
+// upToNow returns the requests of t's spans with the newest one under way now:
+// time goes on though nothing is said of it. It holds until the next one begins.
+func (m *model) upToNow(t control.Traffic) []int {
+	requests, late := slices.Clone(t.Requests), m.now.Sub(t.Ends)
+	for i, n := range requests {
+		requests[i] = min(max(n, 0), 1<<30) // whatever an engine says, it can be added up
+	}
+	gone := 0
+	if late >= 0 {
+		gone = int(min(late/t.Span+1, time.Duration(len(requests))))
+		requests = append(requests[gone:], make([]int, gone)...)
+	}
+	if slices.Max(requests) > 0 { // what is flat stays so
+		m.hold(max(t.Ends.Add(time.Duration(gone)*t.Span).Sub(m.now), time.Second))
+	}
+	return requests
+}
+
+// spark draws numbers as a line of cells, at most so many: neighbours share a
+// cell where there are more. Nothing is the lowest step, and anything is above it,
+// so that it reads without colours too.
+func (k *ink) spark(numbers []int, width int) string {
+	per := (len(numbers) + width - 1) / width
+	var sums []int
+	for end := len(numbers); end > 0; end -= per {
+		sum := 0
+		for _, n := range numbers[max(0, end-per):end] {
+			sum += n
+		}
+		sums = append(sums, sum)
+	}
+	slices.Reverse(sums)
+	top, steps := max(slices.Max(sums), 1), len(k.g.spark)-1
+	var b, run strings.Builder
+	flat := false
+	flush := func() {
+		style := k.okFill
+		if flat {
+			style = k.track
+		}
+		if run.Len() > 0 {
+			b.WriteString(style.Render(run.String()))
+		}
+		run.Reset()
+	}
+	for _, n := range sums {
+		if (n == 0) != flat {
+			flush()
+			flat = n == 0
+		}
+		run.WriteString(k.g.spark[(n*steps+top-1)/top])
+	}
+	flush()
+	return b.String()
+}
+
+// trafficLabel names the time that the spans of t cover: last 5 h, last 90 s.
+func trafficLabel(t control.Traffic) string {
+	return "last " + duration(t.Span*time.Duration(len(t.Requests)))
+}
+
+// duration words how long something is, in the two largest units.
+func duration(d time.Duration) string {
+	d = d.Round(time.Second)
+	h, m, s := int(d/time.Hour), int(d/time.Minute)%60, int(d/time.Second)%60
+	switch {
+	case h >= 48:
+		return plural(h/24, "day")
+	case h > 0 && m > 0:
+		return fmt.Sprintf("%dh%02dm", h, m)
+	case h > 0:
+		return fmt.Sprintf("%d h", h)
+	case m > 0 && s > 0:
+		return fmt.Sprintf("%dm%02ds", m, s)
+	case m > 0:
+		return fmt.Sprintf("%d min", m)
+	}
+	return fmt.Sprintf("%d s", s)
+}
+
+// widestTraffic is the width of the longest name of a time in which requests
+// were counted.
+func (m *model) widestTraffic() int {
+	n := 0
+	for i := range m.state.Traffic {
+		if sound(m.state.Traffic[i]) {
+			n = max(n, ansi.StringWidth(trafficLabel(m.state.Traffic[i])))
+		}
+	}
+	return n
+}
+
+// drawReading draws what went through the account lately, and says how old the
+// reading is and where it came from.
+func (m *model) drawReading(r *row) string {
+	k, c := m.rowInk(false), &m.lay.windows
+	reading, from := m.readingWords(r)
+	t, known := m.traffic(r.ID)
+	if !known {
+		return k.dim.Render(ansi.Truncate("   "+reading+from, m.width-1, "…"))
+	}
+	requests := m.upToNow(t)
+	sum := 0
+	for _, n := range requests {
+		sum += n
+	}
+	words := "  no request"
+	if sum > 0 {
+		words = "  " + counted(sum, "request")
+	}
+	line := k.text.Render("   " + fit(trafficLabel(t), c.start-3))
+	line += k.spark(requests, c.bar+4) // no percentage follows: all but the gap is free
+	line += strings.Repeat(" ", c.start+c.bar+5-ansi.StringWidth(line))
+	options := []string{words}
+	if reading != "" && c.forecast >= forecastLong {
+		words = fit(words, c.reset) + "   "
+		options = []string{words + reading + from, words + reading}
+	} else if reading != "" {
+		words += " · "
+		options = []string{words + reading + from, words + reading}
+	}
+	return line + k.dim.Render(longest(m.width-1-c.start-c.bar-5, options...))
+}
+
+// readingWords say how old the reading is, and then where it came from; "": there
+// is none.
+func (m *model) readingWords(r *row) (reading, from string) {
+	if r.UsageAt == nil || r.UsageAt.IsZero() {
+		return "", ""
+	}
+	text, holds := age(m.now.Sub(*r.UsageAt))
+	m.hold(holds)
+	switch r.UsageSource {
+	case "":
+	case "headers":
+		from = ", from response headers"
+	case "poll":
+		from = ", asked for"
+	default:
+		from = ", from " + m.text(r.UsageSource, 20)
+	}
+	if m.stale(r) {
+		from += "; older than two polls, so take it with care"
+	}
+	return "reading " + text, from
+}
