@@ -52,7 +52,8 @@ func (m *model) drawLine(l *control.Line, labelWidth, most int) []string {
 	t := m.th
 	s := t.dim.Render(l.At.In(m.zone).Format(" 15:04:05  "))
 	if labelWidth > 0 {
-		s += t.kind(l.Kind).Render(fit(m.text(l.Label, feedLabel), labelWidth)) + "  "
+		label := m.text(l.Label, feedLabel)
+		s += t.kind(l.Kind).Render(fit(label, labelWidth)) + fence(label) + " "
 	}
 	indent := ansi.StringWidth(s)
 	lines := m.fold(m.text(l.Text, maxBytes), m.width-1-indent, most)
@@ -136,7 +137,7 @@ func (m *model) news(first bool) tea.Cmd {
 		}
 		bell = bell || l.Bell
 		if l.Toast {
-			m.say(kindTone(l.Kind), strings.TrimSpace(l.Label+"  "+l.Text))
+			m.say(kindTone(l.Kind), strings.TrimSpace(l.Label+" "+fence(l.Label)+l.Text))
 		}
 	}
 	m.seen = 0 // an engine that was started anew counts from the beginning

@@ -145,7 +145,9 @@ func scenes() []scene {
 }
 
 // allScenes are the scenes of every file.
-func allScenes() []scene { return slices.Concat(scenes(), browserScenes(), detailScenes()) }
+func allScenes() []scene {
+	return slices.Concat(scenes(), browserScenes(), detailScenes(), labelScenes())
+}
 
 func oneAccount() control.State {
 	s := busy()

@@ -206,11 +206,11 @@ func (m *model) rowInk(selected bool) *ink {
 func (m *model) drawLabel(k *ink, r *row, style lipgloss.Style) string {
 	width := m.lay.columns.label
 	if !r.Preferred {
-		return style.Render(fit(r.label, width) + "  ")
+		return style.Render(fit(r.label, width) + fence(r.label) + " ")
 	}
 	label := ansi.Truncate(r.label, width-2, "…")
 	return style.Render(label) + k.warn.Render(" "+k.g.star) +
-		style.Render(strings.Repeat(" ", max(0, width-2-ansi.StringWidth(label))+2))
+		style.Render(strings.Repeat(" ", max(0, width-2-ansi.StringWidth(label))+1)+fence(label))
 }
 
 // cell draws a window: bar, percent and the time of its reset.

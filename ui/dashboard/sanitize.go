@@ -104,6 +104,23 @@ var standIns = map[rune]rune{
 	'·': '-', '…': '~', '–': '-', '—': '-', '•': '*', '→': '>', '↑': '^', '↓': 'v', '’': '\'', '‘': '\'', '“': '"', '”': '"',
 }
 
+// fence is the space behind s in a line that goes on. A terminal that knows of
+// scripts from right to left takes bars and digits behind such a word for a part
+// of it, and turns all of them around; so there the space is the blank pattern of
+// Braille, which looks the same and is a letter from left to right (UAX #9).
+func fence(s string) string {
+	if strings.ContainsFunc(s, rightToLeft) {
+		return "\u2800"
+	}
+	return " "
+}
+
+// rightToLeft reports whether r is in a block of such a script.
+func rightToLeft(r rune) bool {
+	return r >= 0x0590 && r <= 0x08ff || r >= 0xfb1d && r <= 0xfdff || r >= 0xfe70 && r <= 0xfeff ||
+		r >= 0x10800 && r <= 0x10fff || r >= 0x1e800 && r <= 0x1efff
+}
+
 // fit cuts or pads s, which carries no styling, to exactly width cells.
 func fit(s string, width int) string {
 	if width <= 0 {
