@@ -42,8 +42,11 @@ type Proxy struct {
 	guests     guests
 	underway   underway
 
-	cut     chan struct{} // closed: what is under way at the end has no time left
-	cutOnce sync.Once
+	endGrace   time.Duration
+	cut        chan struct{} // closed: what is under way at the end has no time left
+	cutOnce    sync.Once
+	finish     chan struct{} // closed: nothing new is taken, and what is under way has all the time it needs
+	finishOnce sync.Once
 }
 
 // upstream is a provider and where its requests go.
@@ -64,7 +67,9 @@ func NewProxy(o ProxyOptions) *Proxy {
 		stallLimit: stallLimit,
 		bodyLimit:  bodyLimit,
 		guests:     guests{writeLimit: writeLimit},
+		endGrace:   EndGrace,
 		cut:        make(chan struct{}),
+		finish:     make(chan struct{}),
 	}
 	for _, provider := range o.Providers.All() {
 		if u, err := url.Parse(provider.Upstream); err == nil {

@@ -20,8 +20,9 @@ const (
 const EndGrace = 5 * time.Second
 
 // Serve answers clients on l until ctx ends, gives the answers under way a moment
-// to come to their ends (see Cut), and returns when every request has ended. It
-// closes l. The error is nil when ctx was the reason.
+// to come to their ends (see Cut), or until Finish is called, and returns when
+// every request has ended. It closes l. The error is nil when one of these was
+// the reason.
 func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:                      p,
@@ -44,6 +45,10 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 	case err = <-ended:
 		err = fmt.Errorf("proxy on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
+		p.guests.dismissStrangers() // Shutdown would wait for them
+	case <-p.finish:
+	}
+	if err == nil {
 		p.drain(ctx, srv)
 		p.log.Debug("proxy no longer accepts", "reason", <-ended)
 	}
@@ -52,20 +57,30 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// drain waits for the answers under way, no longer than the grace.
+// drain waits for the answers under way: until they are cut, and no longer than
+// the grace once ctx has ended.
 func (p *Proxy) drain(ctx context.Context, srv *http.Server) {
-	p.guests.dismissStrangers() // Shutdown would wait for them
 	begun := time.Now()
-	grace, end := context.WithTimeout(context.WithoutCancel(ctx), EndGrace)
+	grace, end := context.WithCancel(context.WithoutCancel(ctx))
 	var watch sync.WaitGroup
 	watch.Go(func() {
+		defer end()
 		select {
+		case <-ctx.Done():
 		case <-p.cut:
-			end()
+			return
+		case <-grace.Done():
+			return
+		}
+		limit := time.NewTimer(p.endGrace)
+		defer limit.Stop()
+		select {
+		case <-limit.C:
+		case <-p.cut:
 		case <-grace.Done():
 		}
 	})
-	if err := srv.Shutdown(grace); errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if err := srv.Shutdown(grace); errors.Is(err, context.Canceled) {
 		p.log.Info("answers under way were cut off at the end", "after", time.Since(begun).Round(time.Millisecond))
 	}
 	end()
@@ -75,6 +90,11 @@ func (p *Proxy) drain(ctx context.Context, srv *http.Server) {
 // Cut takes the answers under way the moment that Serve gives them at its end.
 // It may be called before that, and more than once.
 func (p *Proxy) Cut() { p.cutOnce.Do(func() { close(p.cut) }) }
+
+// Finish has Serve take no new connection and return when the answers under way
+// have come to their ends, however long they take, or are cut. It may be called
+// before Serve, and more than once.
+func (p *Proxy) Finish() { p.finishOnce.Do(func() { close(p.finish) }) }
 
 // underway counts the requests under way.
 type underway struct {

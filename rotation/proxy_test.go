@@ -298,6 +298,75 @@ func testEndOfServe(t *testing.T, before func(*Proxy), least time.Duration) {
 	}
 }
 
+func TestFinishLeavesAnAnswerItsTime(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end   func(p *Proxy, cancel, answer func())
+		whole bool
+	}{
+		"until it has ended": {func(_ *Proxy, _, answer func()) { answer() }, true},
+		"until it is cut":    {func(p *Proxy, _, _ func()) { p.Cut() }, false},
+		"until ctx ends":     {func(_ *Proxy, cancel, _ func()) { cancel() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			started, answers := make(chan struct{}), make(chan struct{})
+			p := NewProxy(ProxyOptions{
+				Providers: mustSet(t),
+				Transport: upstreamFunc(func(r *http.Request) (*http.Response, error) {
+					close(started)
+					select {
+					case <-answers:
+						return answer(r, http.StatusOK, "ok"), nil
+					case <-r.Context().Done():
+						return nil, context.Cause(r.Context())
+					}
+				}),
+				LocalKey: func() (string, error) { return testKey, nil },
+				Log:      slog.New(slog.DiscardHandler),
+			})
+			p.endGrace = 0 // it is for an end in a hurry
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			served := make(chan error, 1)
+			go func() { served <- p.Serve(ctx, l) }()
+			d := &door{Proxy: p, addr: l.Addr().String()}
+			failed := make(chan error, 1)
+			go func() {
+				resp, err := client(t).Do(d.request(t, "POST", messages, nil))
+				if err == nil {
+					_, err = io.Copy(io.Discard, resp.Body)
+					shut(resp.Body)
+				}
+				failed <- err
+			}()
+			<-started
+			p.Finish()
+			for {
+				c, err := net.Dial("tcp", l.Addr().String())
+				if err != nil {
+					break // the port is closed, and the answer still under way
+				}
+				shut(c)
+			}
+			select {
+			case err := <-failed:
+				t.Fatalf("the answer did not get its time: %v", err)
+			default:
+			}
+			tt.end(p, cancel, func() { close(answers) })
+			if err := <-served; err != nil {
+				t.Errorf("Serve: %v, want nil", err)
+			}
+			if err := <-failed; (err == nil) != tt.whole {
+				t.Errorf("the request ended with %v", err)
+			}
+		})
+	}
+}
+
 func TestT40_APanicBreaksOneAnswer(t *testing.T) {
 	var said bytes.Buffer
 	d := open(t, upstreamFunc(func(r *http.Request) (*http.Response, error) {
