@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -27,6 +28,7 @@ type appOptions struct {
 	Passphrase string // OAUTHMUX_PASSPHRASE
 	Getenv     func(string) string
 	Environ    func() []string // for children; nil: os.Environ
+	Door       net.Listener    // what the engine before listened on; nil: proxy.listen is opened
 
 	// Demo is the line that says so; "": it is not the demo. The demo's key is in
 	// memory only.
@@ -61,6 +63,9 @@ type App struct {
 	poller    *rotation.Poller
 
 	passphrase  string
+	typed       atomic.Pointer[string] // the passphrase that a person opened the vault with; nil: nobody had to
+	inherited   net.Listener           // from the engine before; nil: none
+	door        atomic.Value           // net.Listener, which the proxy serves
 	environment func() []string
 	found       atomic.Pointer[map[accounts.ProviderID]bool] // whose windows have a browser; nil: not looked yet
 	running     atomic.Bool
@@ -83,13 +88,13 @@ func openApp(o appOptions) (*App, error) {
 	if err != nil {
 		return nil, &control.Error{Code: control.CodeConfig, Message: err.Error(), Hint: "correct it in " + o.Paths.ConfigFile}
 	}
-	net, err := outward(o.Config.Network.Proxy, o.Getenv)
+	out, err := outward(o.Config.Network.Proxy, o.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	a := &App{
-		config: o.Config, paths: o.Paths, version: o.Version, log: o.Log, demo: o.Demo, network: net,
-		bus: &accounts.Bus{}, providers: providers, passphrase: o.Passphrase, environment: o.Environ,
+		config: o.Config, paths: o.Paths, version: o.Version, log: o.Log, demo: o.Demo, network: out,
+		bus: &accounts.Bus{}, providers: providers, passphrase: o.Passphrase, environment: o.Environ, inherited: o.Door,
 		ready: make(chan struct{}), asked: make(chan struct{}),
 	}
 	a.journal = &accounts.Journal{Bus: a.bus}
@@ -177,11 +182,15 @@ func (a *App) keyAsked() error {
 // unlock gets the vault's key and, once it is there, sees to what could not be
 // seen to without it.
 func (a *App) unlock(ctx context.Context, passphrase string, interactive bool) error {
+	typed, locked := passphrase, a.vault.State() != vault.KeyOK
 	if passphrase == "" {
 		passphrase = a.passphrase
 	}
 	if err := a.vault.Unlock(ctx, passphrase, interactive); err != nil {
 		return err
+	}
+	if typed != "" && locked {
+		a.typed.Store(&typed)
 	}
 	return a.inspect(ctx)
 }

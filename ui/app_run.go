@@ -19,8 +19,9 @@ const renewalGrace = accounts.PresentationLimit + 5*time.Second
 // saveGrace is how long it then waits for a disk that refuses a token.
 const saveGrace = 30 * time.Second
 
-// Run is the engine: it takes the engine lock, listens, and works until ctx
-// ends. It returns nil then, after renewals in flight have been stored.
+// Run is the engine: it takes the engine lock, listens, and works until ctx ends
+// or its proxy has finished. It returns nil then, after renewals in flight have
+// been stored.
 func (a *App) Run(ctx context.Context) error {
 	release, err := control.LockEngine(ctx, a.paths.EngineLock)
 	if err != nil {
@@ -36,6 +37,7 @@ func (a *App) Run(ctx context.Context) error {
 		_ = listener.Close()
 		return err
 	}
+	a.door.Store(listener)
 	address := listener.Addr().String()
 	a.listen.Store(&address)
 	a.running.Store(true)
@@ -50,8 +52,13 @@ func (a *App) Run(ctx context.Context) error {
 	rear.Go(func() error { return ended(a.registry.Run(memory)) })
 	rear.Go(func() error { return ended(a.pool.Run(memory)) })
 
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	front, work := errgroup.WithContext(ctx)
-	front.Go(func() error { return ended(a.proxy.Serve(work, listener)) })
+	front.Go(func() error {
+		defer stop() // also when the proxy was told to finish
+		return ended(a.proxy.Serve(work, listener))
+	})
 	front.Go(func() error { return ended((&control.Server{Engine: a, Log: a.log}).Serve(work, socket)) })
 	front.Go(func() error { return ended(a.refresher.Run(work)) })
 	front.Go(func() error { return ended(a.keepalive.Run(work)) })
@@ -114,6 +121,9 @@ func (a *App) firstUnlock(ctx context.Context) {
 }
 
 func (a *App) openProxy(ctx context.Context) (net.Listener, error) {
+	if a.inherited != nil {
+		return a.inherited, nil
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", a.config.Proxy.Listen)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -59,13 +60,21 @@ func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine,
 		}
 		gone <- err
 	}()
-	err := dashboard.Run(screen, dashboard.Options{
+	left := false
+	o := dashboard.Options{
 		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: title, Version: p.Version, Theme: look.Theme, Mouse: look.Mouse,
 		OpenURL: func(url string) error { return p.openURL(ctx, url) }, Cut: e.cut,
-	})
+	}
+	if e.estate != nil {
+		o.Leave, o.LeaveGap = func() { left = true }, runtime.GOOS == "windows"
+	}
+	err := dashboard.Run(screen, o)
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
+	if left && err == nil {
+		return p.leaveEngine(ctx, e, gone, interrupts)
+	}
 	cancel()
 	return errors.Join(p.awaitEnd(ctx, e, gone, interrupts), err)
 }
@@ -78,14 +87,28 @@ func (p *program) openURL(ctx context.Context, url string) error {
 }
 
 func (p *program) serveCommand() *cobra.Command {
+	handedOver := false
 	c := p.command("serve", "Run the engine without a screen", `  oauthmux serve
-  oauthmux serve --proxy-listen 127.0.0.1:5000`, none, p.serve)
+  oauthmux serve --proxy-listen 127.0.0.1:5000`, none, func(ctx context.Context, _ []string) error { return p.serve(ctx, handedOver) })
 	c.Long = `Runs the proxy, renews tokens and reads usage until it is interrupted. What
 happens is written to stderr and to the log file.`
+	c.Flags().BoolVar(&handedOver, handoverFlag, false, "take the place of an engine that ends; what it leaves is read from stdin")
+	_ = c.Flags().MarkHidden(handoverFlag) // it was just defined
 	return c
 }
 
-func (p *program) serve(ctx context.Context, _ []string) error {
+// serve is the engine alone. One that takes the place of another has no terminal
+// to write to: its log is in the file.
+func (p *program) serve(ctx context.Context, handedOver bool) error {
+	var door net.Listener
+	var onStderr slog.Handler = slog.NewTextHandler(p.Stderr, nil)
+	if handedOver {
+		var err error
+		if door, err = p.inherit(); err != nil {
+			return err
+		}
+		onStderr = nil
+	}
 	s, err := p.setup(ctx)
 	if err != nil {
 		return err
@@ -97,7 +120,7 @@ func (p *program) serve(ctx context.Context, _ []string) error {
 	if !errors.Is(err, control.ErrNoEngine) {
 		return err
 	}
-	app, closeApp, err := p.openApp(s, slog.NewTextHandler(p.Stderr, nil)) //nolint:contextcheck // what it saves at its end outlives ctx
+	app, closeApp, err := p.openAppAt(s, onStderr, door) //nolint:contextcheck // what it saves at its end outlives ctx
 	if err != nil {
 		return err
 	}

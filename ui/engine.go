@@ -14,6 +14,8 @@ type engine struct {
 	own  bool
 	cut  func()       // of an own one: has it end without time for the requests under way
 	gone <-chan error // gets its one error, nil for an ordinary end, after everything of it has ended
+
+	estate *estate // of an own one that another process may follow; nil: it ends with this one
 }
 
 // wait returns when everything of the engine has ended.
@@ -61,7 +63,7 @@ func (p *program) becomeEngine(ctx context.Context, s setup) (engine, error) {
 	}()
 	select {
 	case <-app.ready:
-		return engine{Engine: app, own: true, cut: app.proxy.Cut, gone: gone}, nil
+		return engine{Engine: app, own: true, cut: app.proxy.Cut, gone: gone, estate: app.estate()}, nil
 	case err := <-gone:
 		if err == nil {
 			err = ctx.Err()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/oauthmux/oauthmux/ui/config"
@@ -55,12 +56,19 @@ func (p *program) reach(ctx context.Context) (control.Engine, func(), error) {
 // openApp makes the object graph of this home. What is logged goes to the log
 // file and, if it is not nil, to also.
 func (p *program) openApp(s setup, also slog.Handler) (*App, func(), error) {
+	return p.openAppAt(s, also, nil)
+}
+
+// openAppAt is openApp for an engine that listens on a socket that is there
+// already, unless that is nil.
+func (p *program) openAppAt(s setup, also slog.Handler, door net.Listener) (*App, func(), error) {
 	if err := s.paths.Create(); err != nil {
 		return nil, nil, err
 	}
 	log, closeLog := openLog(s.paths.Log, also)
 	app, err := openApp(appOptions{
 		Config: s.config, Paths: s.paths, Version: p.Version, Log: log, Passphrase: p.Passphrase, Getenv: p.Getenv, Environ: p.Environ,
+		Door: door,
 	})
 	if err != nil {
 		closeLog()

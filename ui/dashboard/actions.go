@@ -21,6 +21,8 @@ func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	switch {
 	case matches(msg, keys.Quit):
 		return m.askToQuit()
+	case matches(msg, keys.LeaveOn):
+		return m.askToLeave()
 	case matches(msg, keys.Help):
 		m.overlay = &helpOverlay{scroller{m: m}}
 		return nil

@@ -41,6 +41,11 @@ type Options struct {
 	Mouse   bool                   // the terminal reports the mouse, and selects text with shift only
 	OpenURL func(url string) error // opens a page in the usual browser; nil: it cannot be opened from here
 	Cut     func()                 // called at the end of Run if the person agreed that requests are cut; nil: nobody is told
+
+	// Leave is called at the end of Run if the person wants the engine of this
+	// process to go on without the screen; nil: it cannot.
+	Leave    func()
+	LeaveGap bool // nobody answers requests while it is left
 }
 
 // Run shows the screen until the person quits or ctx ends.
@@ -75,6 +80,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if m.agreed && o.Cut != nil {
 		o.Cut()
+	}
+	if m.left && o.Leave != nil {
+		o.Leave()
 	}
 	if note := m.farewell(); note != "" {
 		if _, err := fmt.Fprintln(o.Out, note); err != nil {

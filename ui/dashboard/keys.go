@@ -14,12 +14,12 @@ func bind(help, does string, keys ...string) key.Binding {
 // keys is the one source of what keys do: the footer, the help overlay and the
 // table of the README are made from it.
 var keys = struct {
-	Up, Down, Top, Bottom, PageUp, PageDown                                  key.Binding
-	Prefer, Add, Rename, Earlier, Later, Pause, Remove, Renew, Usage         key.Binding
-	Why, Client, Strategy, Provider, Filter, Unlock, Help, Back              key.Binding
-	Quit, Interrupt, Log                                                     key.Binding
-	Browser, Window, SignIn, Forget, TakeOver, Picture, Leave                key.Binding
-	Accept, Choose, Retry, Scroll, Yes, No, Revoke, Show, Copy, Open, Cancel key.Binding
+	Up, Down, Top, Bottom, PageUp, PageDown                                        key.Binding
+	Prefer, Add, Rename, Earlier, Later, Pause, Remove, Renew, Usage               key.Binding
+	Why, Client, Strategy, Provider, Filter, Unlock, Help, Back                    key.Binding
+	Quit, LeaveOn, Interrupt, Log                                                  key.Binding
+	Browser, Window, SignIn, Forget, TakeOver, Picture, Leave                      key.Binding
+	Accept, Choose, Retry, Scroll, Yes, No, Keep, Revoke, Show, Copy, Open, Cancel key.Binding
 }{
 	Up:       bind("↑ k", "move up", "up", "k"),
 	Down:     bind("↓ j", "move down", "down", "j"),
@@ -49,6 +49,7 @@ var keys = struct {
 	Help:      bind("?", "help", "?"),
 	Back:      bind("esc", "back", "esc"),
 	Quit:      bind("q ctrl+c", "quit", "q", "ctrl+c"),
+	LeaveOn:   bind("Q", "quit the screen, and leave the engine running", "Q"),
 	Interrupt: bind("ctrl+c", "quit", "ctrl+c"),
 
 	Accept: bind("enter", "accept", "enter"),
@@ -57,6 +58,7 @@ var keys = struct {
 	Scroll: bind("↑↓", "scroll", "up", "down", "k", "j", "pgup", "pgdown", "g", "G"),
 	Yes:    bind("y", "yes", "y", "Y"),
 	No:     bind("n", "no", "n", "N", "esc"),
+	Keep:   bind("k", "leave the engine running", "k", "K"),
 	Revoke: bind("v", "revoke too", "v"),
 	Show:   bind("v", "show the key", "v"),
 	Copy:   bind("y", "copy", "y", "c"),
@@ -98,7 +100,7 @@ var helpGroups = []group{
 		keys.Prefer, keys.Rename, together("K J", "move it up, down in the order", keys.Earlier, keys.Later),
 		keys.Pause, keys.Browser, keys.Renew, keys.Usage, keys.Why, keys.Remove,
 	}},
-	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Log, keys.Unlock, keys.Help, keys.Back, keys.Quit}},
+	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Log, keys.Unlock, keys.Help, keys.Back, keys.Quit, keys.LeaveOn}},
 }
 
 // footerKeys are the keys worth a place at the bottom of the table, with fewer

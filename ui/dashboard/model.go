@@ -59,6 +59,7 @@ type model struct {
 	rung     bool     // the bell rang for this outage
 	quitting bool
 	agreed   bool // the person said yes to what leaving costs
+	left     bool // the person wants the engine of this process to go on without the screen
 
 	frame   string
 	dirty   bool // the frame is no longer true

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
@@ -46,8 +47,39 @@ func (m *model) unsaved() int {
 	return n
 }
 
+// askToLeave goes away from an engine of this process that goes on without a
+// screen. Requests lose nothing by it; a window to sign in with is closed by it,
+// and a token that is not saved yet may be lost.
+func (m *model) askToLeave() tea.Cmd {
+	switch {
+	case !m.have || m.lost:
+		m.say(toneWarn, "there is no engine that could go on without this screen")
+	case !m.owner():
+		return m.askToQuit() // it goes on anyway
+	case m.o.Leave == nil:
+		m.say(toneWarn, "this engine ends with its screen, because its home is thrown away then")
+	case m.windowOpen(m.overlay) || m.unsaved() > 0:
+		m.overlay = &quitOverlay{m: m, under: m.overlay}
+	default:
+		return m.leave()
+	}
+	return nil
+}
+
+func (m *model) leave() tea.Cmd {
+	m.left = true
+	return m.quit()
+}
+
+// leavable reports whether the engine can be left running.
+func (m *model) leavable() bool { return m.owner() && m.o.Leave != nil }
+
 func (o *quitOverlay) keys() []key.Binding {
-	return []key.Binding{bind("y", "quit"), bind("n esc", "stay")}
+	bindings := []key.Binding{bind("y", "quit"), bind("n esc", "stay")}
+	if o.m.leavable() {
+		bindings = append(bindings, keys.Keep)
+	}
+	return bindings
 }
 
 func (o *quitOverlay) update(msg tea.Msg) tea.Cmd {
@@ -57,6 +89,8 @@ func (o *quitOverlay) update(msg tea.Msg) tea.Cmd {
 		case matches(msg, keys.Yes, keys.Quit):
 			o.m.agreed = true
 			return o.m.quit()
+		case matches(msg, keys.Keep, keys.LeaveOn) && o.m.leavable():
+			return o.m.leave()
 		case matches(msg, keys.No):
 			o.m.overlay = o.under
 		}
@@ -88,7 +122,29 @@ func (o *quitOverlay) view(width, _ int) panel {
 	if len(lines) == 0 {
 		lines = append(lines, t.ok.Render("Nothing is under way any more."))
 	}
+	if m.owner() {
+		lines = append(lines, o.viewStops(width)...)
+	}
 	return panel{title: "Quit?", lines: lines}
+}
+
+// viewStops says what ends with an engine of this process, and how it need not.
+func (o *quitOverlay) viewStops(width int) []string {
+	m, t := o.m, o.m.th
+	proxy := "The proxy"
+	if l := m.text(m.state.Engine.Listen, 60); l != "" {
+		proxy += " at " + l
+	}
+	lines := m.wrap(proxy+" stops with this screen: connections to it are refused from then on. "+
+		"Keepalive, renewals and usage readings stop too.", width, t.text.Render)
+	if !m.leavable() {
+		return lines
+	}
+	words := "leaves the engine running instead: it goes on at the same address, and requests come to their ends first."
+	if m.o.LeaveGap {
+		words = "leaves the engine running instead: requests come to their ends first, and the proxy is away for a moment."
+	}
+	return append(lines, m.wrap(m.keyName(keys.Keep)+" "+words, width, t.text.Render)...)
 }
 
 // quit leaves. A login that waits for the person is given up first, and an
@@ -114,9 +170,18 @@ func (m *model) farewell() string {
 	if !m.have || m.lost || m.owner() || m.state.Engine.PID == 0 {
 		return ""
 	}
-	s := fmt.Sprintf("%s: the engine keeps running (pid %d", m.brand, m.state.Engine.PID)
-	if l := m.text(m.state.Engine.Listen, 60); l != "" {
-		s += ", " + l
+	return KeepsRunning(m.brand, m.state.Engine.PID, m.text(m.state.Engine.Listen, 60))
+}
+
+// KeepsRunning says in the shell that an engine of another process goes on, and
+// how it is ended. The address may be "".
+func KeepsRunning(name string, pid int, listen string) string {
+	if listen != "" {
+		listen = ", " + listen
 	}
-	return s + ")"
+	end := fmt.Sprintf("kill %d", pid)
+	if runtime.GOOS == "windows" {
+		end = fmt.Sprintf("taskkill /f /pid %d", pid) // a process without a console takes no other word
+	}
+	return fmt.Sprintf("%s: the engine keeps running (pid %d%s); `oauthmux` shows it, `%s` ends it", name, pid, listen, end)
 }

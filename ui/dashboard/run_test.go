@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestRunShowsTheScreenAndLeavesTheTerminalAsItWas(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if s := out.String(); !strings.Contains(s, "\x1b[?1049l") || !strings.HasSuffix(s, "the engine keeps running (pid 99, 127.0.0.1:4747)\n") {
+	if s := out.String(); !strings.Contains(s, "\x1b[?1049l") || !strings.HasSuffix(s, "the engine keeps running (pid 99, 127.0.0.1:4747); `oauthmux` shows it, `"+killWords()+"` ends it\n") {
 		t.Errorf("the terminal was left with %q", s)
 	}
 	if strings.Contains(out.String(), "\x1b]11;") {
@@ -164,6 +165,49 @@ func TestRunTellsWhetherRequestsMayBeCut(t *testing.T) {
 			}
 			if cut != tt.want {
 				t.Errorf("cut: %v, want %v", cut, tt.want)
+			}
+		})
+	}
+}
+
+// killWords is how process 99 is ended here.
+func killWords() string {
+	if runtime.GOOS == "windows" {
+		return "taskkill /f /pid 99"
+	}
+	return "kill 99"
+}
+
+func TestRunTellsWhetherTheEngineIsToGoOn(t *testing.T) {
+	serving := busy()
+	serving.Engine.PID = os.Getpid()
+	for keys, want := range map[string][2]bool{"qy": {false, true}, "qk": {true, false}, "Q": {true, false}} {
+		t.Run(keys, func(t *testing.T) {
+			in, keyboard := io.Pipe()
+			t.Cleanup(func() { _ = in.Close() })
+			var out safeBuffer
+			left, cut := false, false
+			done := make(chan error, 1)
+			go func() {
+				done <- Run(t.Context(), Options{
+					Engine: &fakeEngine{state: serving}, In: in, Out: &out,
+					Leave: func() { left = true }, Cut: func() { cut = true },
+				})
+			}()
+			until(t, func() bool { return strings.Contains(out.String(), "4 accounts, 2 ready") })
+			for i, k := range []byte(keys) {
+				if i > 0 {
+					until(t, func() bool { return strings.Contains(out.String(), "Quit?") })
+				}
+				if _, err := keyboard.Write([]byte{k}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if got := [2]bool{left, cut}; got != want {
+				t.Errorf("left and cut: %v, want %v", got, want)
 			}
 		})
 	}

@@ -169,6 +169,7 @@ func onScreenWith(t *testing.T, width, height int, e *fakeEngine, th *theme, f f
 			Version: "1.2.3",
 			Env:     func(name string) string { return s.env[name] },
 			OpenURL: func(u string) error { s.opened = append(s.opened, u); return nil },
+			Leave:   func() {},
 		}, jobs, th)
 		s.m.screen = &lockedBuilder{b: s.sent}
 		s.m.zone, s.m.pid, s.m.desktop = time.UTC, ourPID, false

@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/oauthmux/oauthmux/accounts/simulator"
+	"github.com/oauthmux/oauthmux/ui/control"
+)
+
+// engineUp waits for an engine whose vault is open.
+func (h *home) engineUp() control.Info {
+	h.t.Helper()
+	var info control.Info
+	eventually(h.t, "an engine with an open vault", commandLimit, func() bool {
+		info = h.status().Engine
+		return info.Running && info.Key == "ok"
+	})
+	return info
+}
+
+// asks sends a request and returns where its answer comes.
+func (c client) asks() <-chan error {
+	result := make(chan error, 1)
+	go func() {
+		a, err := c.ask()
+		if err == nil && a.status != 200 {
+			err = fmt.Errorf("answered %v", a)
+		}
+		result <- err
+	}()
+	return result
+}
+
+// goesOn waits for the words about the engine that was left running, and returns
+// its process. It is killed in the end, if a test that failed did not end it.
+func (s *screen) goesOn(t *testing.T, listen string) int {
+	t.Helper()
+	said := s.shows(t, `oauthmux: the engine keeps running \(pid (\d+), `+regexp.QuoteMeta(listen)+`\); .oauthmux. shows it, .kill \d+. ends it`)
+	pid, err := strconv.Atoi(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	if status := s.wait(t); status != 0 {
+		t.Errorf("the screen ended with %d", status)
+	}
+	return pid
+}
+
+// ends ends an engine that nobody here has started.
+func (h *home) ends(pid int) {
+	h.t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		h.t.Fatal(err)
+	}
+	eventually(h.t, "the end of the engine", commandLimit, func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return err != nil || strings.Contains(string(stat), ") Z ") // nobody may be there to take it away
+	})
+	if info := h.status().Engine; info.Running {
+		h.t.Errorf("there is still an engine: %+v", info)
+	}
+}
+
+func TestTheEngineGoesOnWithoutItsScreen(t *testing.T) {
+	h := signedIn(t)
+	s := h.onScreen(plain)
+	was := h.engineUp()
+	held := h.provider.hold(simulator.PathMessages)
+	under := h.client().asks()
+	held.wait(t)
+	s.shows(t, `1 in flight`)
+	s.does(t, "Q", `the engine goes on when 1 request has ended`)
+	next := h.client().asks() // nobody accepts it now, and nobody refuses it
+	held.release()
+	if err := <-under; err != nil {
+		t.Errorf("the request under way: %v", err)
+	}
+	pid := s.goesOn(t, was.Listen)
+	if err := <-next; err != nil {
+		t.Errorf("a request between the two: %v", err)
+	}
+
+	now := h.engineUp()
+	if now.PID != pid || now.PID == was.PID || now.Listen != was.Listen {
+		t.Errorf("the engine was %+v and is %+v", was, now)
+	}
+	h.client().served()
+	about := map[string]string{}
+	for _, name := range []string{"environ", "cmdline"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		about[name] = string(text)
+		h.seen.note(name+" of the engine that goes on", about[name])
+	}
+	if strings.Contains(about["environ"], "OAUTHMUX_PASSPHRASE") {
+		t.Error("its environment has the variable of the passphrase")
+	}
+	if sid, _, errno := syscall.Syscall(syscall.SYS_GETSID, uintptr(pid), 0, 0); errno != 0 || int(sid) != pid {
+		t.Errorf("it is in the session %d: %v", sid, errno)
+	}
+	for fd := range 3 {
+		if to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, fd)); err != nil || strings.HasPrefix(to, "/dev/pts") {
+			t.Errorf("its descriptor %d is %s, %v", fd, to, err)
+		}
+	}
+
+	other := h.onScreen(plain)
+	other.shows(t, `attached to `+regexp.QuoteMeta(was.Listen))
+	other.does(t, "Q", fmt.Sprintf(`keeps running \(pid %d`, pid))
+	if status := other.wait(t); status != 0 {
+		t.Errorf("the second screen ended with %d", status)
+	}
+	h.ends(pid)
+	if n := strings.Count(h.read("oauthmux.log"), `"engine stopped"`); n != 2 {
+		t.Errorf("%d engines ended in order, want 2", n)
+	}
+}
+
+func TestAPassphraseThatWasTypedOpensTheNextEngineToo(t *testing.T) {
+	signed := signedIn(t)
+	h := signed.with("OAUTHMUX_PASSPHRASE")
+	s := h.onScreen(plain)
+	s.shows(t, `passphrase`)
+	s.does(t, signed.passphrase, `•|\*`)
+	s.press(t, "\r")
+	was := h.engineUp()
+	held := h.provider.hold(simulator.PathMessages)
+	under := h.client().asks()
+	held.wait(t)
+	s.shows(t, `1 in flight`)
+	s.does(t, "q", `Quit\?`)
+	s.does(t, "k", `1 request has ended`)
+	s.press(t, "\x03") // the terminal is the shell's again: it cuts the request, and the engine goes on all the same
+	if err := <-under; err == nil {
+		t.Error("the request that was cut looked whole")
+	}
+	held.release()
+	pid := s.goesOn(t, was.Listen)
+	if now := h.engineUp(); now.PID != pid {
+		t.Errorf("the engine is %+v, want process %d", now, pid)
+	}
+	h.client().served()
+	h.ends(pid)
+}
+
+func TestAnEngineThatCannotGoOnSaysWhy(t *testing.T) {
+	h := signedIn(t)
+	s := h.onScreen(plain)
+	h.engineUp()
+	s.shows(t, `1 ready`)
+	config := h.read("config.toml")
+	h.write("config.toml", "[proxy]\nnonsense = 1\n")
+	s.does(t, "Q", `(?s)the engine does not run any more: .*nonsense.*hint: start it: oauthmux serve`)
+	if status := s.wait(t); status != 1 {
+		t.Errorf("the screen ended with %d, want 1", status)
+	}
+	h.write("config.toml", config)
+	if info := h.status().Engine; info.Running {
+		t.Errorf("there is an engine: %+v", info)
+	}
+}
