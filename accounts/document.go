@@ -24,6 +24,7 @@ type document struct {
 	preferred map[ProviderID]ID
 	terms     map[ProviderID]time.Time // when the notice was accepted
 	strategy  string                   // how accounts are chosen, if the person said so on the screen
+	theme     string                   // the colours of the screen, likewise
 	extra     fields                   // of the top level, from a newer version: written back as they came
 
 	places map[ID]int // where in accounts each one is, as of the last settle
@@ -46,10 +47,11 @@ type wireDocument struct {
 	Preferred map[ProviderID]ID        `json:"preferred"`
 	Terms     map[ProviderID]time.Time `json:"terms"`
 	Strategy  string                   `json:"strategy"`
+	Theme     string                   `json:"theme"`
 }
 
 var (
-	documentKeys = []string{"version", "accounts", "preferred", "terms", "strategy"}
+	documentKeys = []string{"version", "accounts", "preferred", "terms", "strategy", "theme"}
 	accountKeys  = keysOf(Account{})
 )
 
@@ -84,6 +86,7 @@ func parseDocument(raw []byte) (*document, error) {
 		preferred: wire.Preferred,
 		terms:     wire.Terms,
 		strategy:  wire.Strategy,
+		theme:     wire.Theme,
 		sum:       sha256.Sum256(raw),
 	}
 	var err error
@@ -149,7 +152,7 @@ func (d *document) encode() ([]byte, error) {
 	known := []struct {
 		name  string
 		value any
-	}{{"preferred", nonNil(d.preferred)}, {"terms", nonNil(d.terms)}, {"strategy", d.strategy}}
+	}{{"preferred", nonNil(d.preferred)}, {"terms", nonNil(d.terms)}, {"strategy", d.strategy}, {"theme", d.theme}}
 	for _, field := range known {
 		if field.value == "" {
 			continue // nobody said anything

@@ -155,6 +155,11 @@ func (r *Registry) SetStrategy(name string) error {
 	return r.change("", func(d *document) error { d.strategy = name; return nil })
 }
 
+// SetTheme remembers the colours of the screen; "" forgets them.
+func (r *Registry) SetTheme(name string) error {
+	return r.change("", func(d *document) error { d.theme = name; return nil })
+}
+
 // identityKnownError says that the person and organisation have an account.
 type identityKnownError struct{ owner Account }
 

@@ -166,6 +166,9 @@ func (r *Registry) Preferred(p ProviderID) ID {
 // Strategy returns what SetStrategy remembered; "": nothing.
 func (r *Registry) Strategy() string { return r.document().strategy }
 
+// Theme returns what SetTheme remembered; "": nothing.
+func (r *Registry) Theme() string { return r.document().theme }
+
 // TermsAccepted reports whether the person accepted the provider's notice.
 func (r *Registry) TermsAccepted(p ProviderID) bool {
 	_, accepted := r.document().terms[p]

@@ -21,6 +21,7 @@ var handlers = map[string]func(*App, context.Context, control.Request) (control.
 	control.ActionMove:          (*App).doMove,
 	control.ActionRemove:        (*App).doRemove,
 	control.ActionStrategy:      (*App).doStrategy,
+	control.ActionTheme:         (*App).doTheme,
 	control.ActionRenew:         (*App).doRenew,
 	control.ActionUsage:         (*App).doUsage,
 	control.ActionTerms:         (*App).doTerms,

@@ -31,6 +31,7 @@ func (a *App) State(context.Context) (control.State, error) {
 		Hidden:   a.registry.Hollow(),
 		Warnings: a.warnings(),
 		Strategy: a.strategies(),
+		Theme:    a.chosenTheme(),
 		Poll:     a.config.Usage.Poll.Std(),
 		Toast:    a.config.UI.Toast.Std(),
 	}

@@ -43,7 +43,7 @@ func stage(t *testing.T, n int) *demo {
 
 func TestEveryActionHasAHandler(t *testing.T) {
 	actions := []string{
-		control.ActionSwitch, control.ActionRename, control.ActionPause, control.ActionResume, control.ActionMove, control.ActionRemove, control.ActionStrategy,
+		control.ActionSwitch, control.ActionRename, control.ActionPause, control.ActionResume, control.ActionMove, control.ActionRemove, control.ActionStrategy, control.ActionTheme,
 		control.ActionRenew, control.ActionUsage, control.ActionTerms, control.ActionLoginStart, control.ActionLoginCode,
 		control.ActionLoginWait, control.ActionLoginCancel, control.ActionUnlock, control.ActionClient, control.ActionToken, control.ActionWhy, control.ActionLog,
 		control.ActionBrowserSetup, control.ActionBrowserLogin, control.ActionBrowserRemove, control.ActionBrowserStatus,

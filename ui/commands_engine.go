@@ -33,7 +33,7 @@ func (p *program) dashboard(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return p.show(ctx, cancel, e, "", s.config.UI)
+	return p.show(ctx, cancel, e, "", s.config)
 }
 
 // needsScreen says so when there is none.
@@ -49,7 +49,7 @@ func (p *program) needsScreen() error {
 
 // show runs the screen on an engine that was begun with ctx, then ends the
 // engine with cancel, if it is this process's, and waits for it.
-func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine, title string, look config.UI) error {
+func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine, title string, c config.Config) error {
 	screen, hide := context.WithCancel(ctx)
 	defer hide()
 	gone := make(chan error, 1)
@@ -61,8 +61,9 @@ func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine,
 		gone <- err
 	}()
 	left := false
+	theme, fixed := themeOf(c, e.Engine)
 	o := dashboard.Options{
-		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: title, Version: p.Version, Theme: look.Theme, Mouse: look.Mouse,
+		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: title, Version: p.Version, Theme: theme, ThemeFixed: fixed, Mouse: c.UI.Mouse,
 		OpenURL: func(url string) error { return p.openURL(ctx, url) }, Cut: e.cut,
 	}
 	if e.estate != nil {
@@ -172,7 +173,7 @@ func (p *program) demo(ctx context.Context, o demoOptions) error {
 	defer cancel()
 	gone := make(chan error, 1)
 	go func() { gone <- d.Run(ctx) }()
-	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "oauthmux demo", d.app.config.UI)
+	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "oauthmux demo", d.app.config)
 	return errors.Join(err, d.Close())
 }
 

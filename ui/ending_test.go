@@ -42,7 +42,7 @@ func showServing(t *testing.T) *shown {
 	s := &shown{cancel: cancel, keyboard: keyboard, done: make(chan error, 1), request: make(chan error, 1)}
 	p := &program{Env: Env{Stdin: in, Stdout: &s.out, Stderr: &s.err, Getenv: func(string) string { return "" }, Version: "test"}}
 	go func() {
-		s.done <- p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "", config.UI{})
+		s.done <- p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "", config.Config{})
 	}()
 	t.Cleanup(func() {
 		_ = in.Close()

@@ -102,7 +102,7 @@ type Keyring struct {
 // UI is the [ui] table.
 type UI struct {
 	Toast Duration `toml:"toast" default:"8s" help:"how long a message stays on the screen"`
-	Theme string   `toml:"theme" default:"auto" oneof:"auto dark light" help:"colours: auto asks the terminal for its background"`
+	Theme string   `toml:"theme" default:"auto" oneof:"auto dark light" help:"colours: auto asks the terminal for its background; T in the dashboard changes it"`
 	Mouse bool     `toml:"mouse" default:"true" help:"click selects, double click prefers, the wheel scrolls; with it on, most terminals select text while shift is held"`
 }
 

@@ -142,6 +142,7 @@ type State struct {
 	Hidden    bool          `json:"hidden"`   // the vault holds accounts that are not shown until it opens: see Damage
 	Warnings  []string      `json:"warnings"` // overridden endpoints, proxy in use, damaged files
 	Strategy  Strategy      `json:"strategy"`
+	Theme     string        `json:"theme"` // what a person chose on a screen; "": nothing
 	Poll      time.Duration `json:"poll"`  // how often usage is read; twice that is stale
 	Toast     time.Duration `json:"toast"` // how long a toast stays
 }
@@ -260,6 +261,7 @@ const (
 	ActionMove        = "move"         // Account, Position: 1 is first; beyond the end is last
 	ActionRemove      = "remove"       // Account, Revoke
 	ActionStrategy    = "strategy"     // Strategy: where new sessions start from now on
+	ActionTheme       = "theme"        // Theme: remember it for the screens to come
 	ActionRenew       = "renew"        // Account: renew the token now
 	ActionUsage       = "usage"        // Account ("" all): read usage now, within the budget
 	ActionTerms       = "terms"        // Provider: the notice was accepted
@@ -290,6 +292,7 @@ type Request struct {
 	Label      string  `json:"label,omitempty"`
 	Position   int     `json:"position,omitempty"`
 	Strategy   string  `json:"strategy,omitempty"`
+	Theme      string  `json:"theme,omitempty"`
 	How        string  `json:"how,omitempty"`
 	Flow       string  `json:"flow,omitempty"`
 	Code       string  `json:"code,omitempty"`

@@ -38,6 +38,8 @@ func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	case matches(msg, keys.Strategy):
 		m.openStrategy()
 		return nil
+	case matches(msg, keys.Theme):
+		return m.nextTheme()
 	case matches(msg, keys.Log):
 		return m.openLog()
 	case matches(msg, keys.Filter):
@@ -97,6 +99,9 @@ func (m *model) ask(r control.Request, words string) tea.Cmd {
 // answered takes the engine's answer to whoever asked for it.
 func (m *model) answered(msg replyMsg) tea.Cmd {
 	m.finish(msg.request)
+	if msg.request.Action == control.ActionTheme {
+		return m.keptTheme(msg)
+	}
 	if msg.to != nil {
 		if m.open(msg.to) {
 			return msg.to.update(msg)

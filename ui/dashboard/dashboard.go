@@ -32,15 +32,18 @@ const fps = 60
 // Options says what a screen shows and where.
 type Options struct {
 	Engine  control.Engine
-	In      io.Reader              // keys; a terminal is put in raw mode while the screen runs
-	Out     io.Writer              // the terminal
-	Env     func(string) string    // TERM, COLORTERM, NO_COLOR, LANG and the like; nil: nothing is set
-	Title   string                 // the name in the header; "": oauthmux
-	Version string                 // shown in the help
-	Theme   string                 // "dark", "light"; anything else: what the terminal says
-	Mouse   bool                   // the terminal reports the mouse, and selects text with shift only
-	OpenURL func(url string) error // opens a page in the usual browser; nil: it cannot be opened from here
-	Cut     func()                 // called at the end of Run if the person agreed that requests are cut; nil: nobody is told
+	In      io.Reader           // keys; a terminal is put in raw mode while the screen runs
+	Out     io.Writer           // the terminal
+	Env     func(string) string // TERM, COLORTERM, NO_COLOR, LANG and the like; nil: nothing is set
+	Title   string              // the name in the header; "": oauthmux
+	Version string              // shown in the help
+	Theme   string              // one of Themes; "": auto
+	// ThemeFixed is the flag or variable that holds the theme; "": it can be chosen,
+	// and what was chosen before comes with the first state.
+	ThemeFixed string
+	Mouse      bool                   // the terminal reports the mouse, and selects text with shift only
+	OpenURL    func(url string) error // opens a page in the usual browser; nil: it cannot be opened from here
+	Cut        func()                 // called at the end of Run if the person agreed that requests are cut; nil: nobody is told
 
 	// Leave is called at the end of Run if the person wants the engine of this
 	// process to go on without the screen; nil: it cannot.
@@ -108,6 +111,10 @@ func newModel(o Options, jobs *jobs, th *theme) *model {
 		// A terminal says how large it is; what does not is taken for the usual one.
 		width: 80, height: 24,
 		dirty: true,
+	}
+	m.choice, m.dark = choiceOf(o.Theme), th.dark
+	if m.choice != themeAuto && o.Env != nil {
+		m.dark = hintedDark(o.Env("COLORFGBG"))
 	}
 	if m.brand == "" {
 		m.brand = "oauthmux"

@@ -16,7 +16,7 @@ func bind(help, does string, keys ...string) key.Binding {
 var keys = struct {
 	Up, Down, Top, Bottom, PageUp, PageDown                                        key.Binding
 	Prefer, Add, Rename, Earlier, Later, Pause, Remove, Renew, Usage               key.Binding
-	Why, Client, Strategy, Provider, Filter, Unlock, Help, Back                    key.Binding
+	Why, Client, Strategy, Theme, Provider, Filter, Unlock, Help, Back             key.Binding
 	Quit, LeaveOn, Interrupt, Log                                                  key.Binding
 	Browser, Window, SignIn, Forget, TakeOver, Picture, Leave                      key.Binding
 	Accept, Choose, Retry, Scroll, Yes, No, Keep, Revoke, Show, Copy, Open, Cancel key.Binding
@@ -41,6 +41,7 @@ var keys = struct {
 	Why:      bind("w", "why: the last decisions about it", "w"),
 	Client:   bind("c", "connect a client: what it needs, copied", "c"),
 	Strategy: bind("s", "strategy: where new conversations start", "s"),
+	Theme:    bind("T", "theme: auto, dark, light", "T"),
 	Provider: bind("tab", "show the next provider alone, then all", "tab", "shift+tab"),
 	Filter:   bind("/", "show only the accounts with a text", "/"),
 	Log:      bind("l", "the log", "l"),
@@ -100,7 +101,7 @@ var helpGroups = []group{
 		keys.Prefer, keys.Rename, together("K J", "move it up, down in the order", keys.Earlier, keys.Later),
 		keys.Pause, keys.Browser, keys.Renew, keys.Usage, keys.Why, keys.Remove,
 	}},
-	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Log, keys.Unlock, keys.Help, keys.Back, keys.Quit, keys.LeaveOn}},
+	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Theme, keys.Log, keys.Unlock, keys.Help, keys.Back, keys.Quit, keys.LeaveOn}},
 }
 
 // footerKeys are the keys worth a place at the bottom of the table, with fewer

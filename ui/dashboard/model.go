@@ -26,6 +26,10 @@ type model struct {
 	desktop bool
 	brand   string
 	th      *theme
+	choice  string // one of Themes
+	dark    bool   // the background, as far as the terminal said
+	chose   bool   // the person chose a theme on this screen
+	keeping bool   // the engine is told which
 
 	width, height int
 	lay           layout
@@ -135,9 +139,8 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		}
 		return nil
 	case backgroundMsg:
-		if msg.dark != m.th.dark {
-			m.setTheme(newTheme(m.th.profile, msg.dark, m.th.ascii))
-		}
+		m.dark = msg.dark
+		m.wear()
 		return nil
 	case endMsg:
 		return m.quit()
@@ -233,7 +236,7 @@ func (m *model) take(s control.State) tea.Cmd {
 	m.dirty = true
 	clear(m.cache)
 	m.arrange()
-	cmd := m.news(first)
+	cmd := tea.Batch(m.news(first), m.remembered(first))
 	m.offerUnlock()
 	if m.overlay != nil {
 		return tea.Batch(cmd, m.overlay.update(stateMsg{s}))

@@ -78,25 +78,7 @@ func (t *terminal) size() (width, height int, ok bool) {
 // saw; so the colours are decided here, and nothing of theirs is used.
 func (t *terminal) theme(choice string) *theme {
 	output := termenv.NewOutput(t.out, termenv.WithEnvironment(environ(t.env)), termenv.WithTTY(t.isTTY))
-	dark := true
-	switch choice {
-	case "light":
-		dark = false
-	case "dark":
-	default:
-		dark = hintedDark(t.env("COLORFGBG"))
-	}
-	if choice == "light" || choice == "dark" {
-		t.unask()
-	}
-	return newTheme(output.EnvColorProfile(), dark, inASCII(t.env))
-}
-
-// unask forgets that the terminal could be asked: the person has said it.
-func (t *terminal) unask() {
-	if t.probe != nil {
-		t.in, t.probe = t.probe.file, nil
-	}
+	return newTheme(output.EnvColorProfile(), darkFor(choice, hintedDark(t.env("COLORFGBG"))), inASCII(t.env))
 }
 
 // hintedDark reads COLORFGBG, which some terminals set: the last number is the
@@ -143,10 +125,10 @@ func (w *lockedWriter) Write(b []byte) (int, error) {
 // terminal answers the second, so that its answer ends the wait for the first.
 var question = ansi.RequestBackgroundColor + ansi.RequestPrimaryDeviceAttributes
 
-// askBackground sends the question beside the first frame, and brings the answer
-// when it comes. Nothing waits for it.
+// askBackground sends the question beside the first frame, or when it first
+// matters, and brings the answer when it comes. Nothing waits for it.
 func (m *model) askBackground() tea.Cmd {
-	if m.probe == nil {
+	if m.probe == nil || m.choice != themeAuto || !m.probe.asked.IsZero() {
 		return nil
 	}
 	p := m.probe
@@ -168,7 +150,7 @@ func (m *model) askBackground() tea.Cmd {
 // settle waits until the terminal has answered what it was asked, but not long:
 // it has answerTime from the question on.
 func (m *model) settle() tea.Cmd {
-	if m.probe == nil {
+	if m.probe == nil || m.probe.asked.IsZero() {
 		return nil
 	}
 	p, left := m.probe, answerTime-m.wall.Sub(m.probe.asked)
