@@ -45,7 +45,10 @@ func (h *helpOverlay) view(width, height int) panel {
 		sign, style := m.th.sign(s)
 		signs = append(signs, style.Render(sign)+" "+m.th.text.Render(stateWords(s)))
 	}
-	signs = append(signs, m.th.warn.Render(m.th.g.star)+" "+m.th.text.Render("preferred"))
+	signs = append(signs,
+		m.th.warn.Render(m.th.g.star)+" "+m.th.text.Render("preferred"),
+		m.th.warn.Render(m.th.g.early)+" "+m.th.text.Render("full before it resets, at this pace"),
+	)
 	for l := range strings.SplitSeq(ansi.Wrap("  "+strings.Join(signs, "   "), width, ""), "\n") {
 		lines = append(lines, "  "+strings.TrimLeft(l, " "))
 	}
