@@ -51,18 +51,19 @@ func (m *model) drawConversations(r *row, lines int) []string {
 	const gap = "   "
 	start := max(m.lay.windows.start, 3+talksLabel)
 	room := m.width - 1 - start
-	var all []string
-	widest, most := 0, lines*max(1, room/len("12345678 since 12:00, 1 request"))
+	var all, names []string
+	most := lines * max(1, room/len("a since 12:00, 1 request"))
+	longest, widest := 0, 0
 	for i := range m.state.Sessions {
-		s := &m.state.Sessions[i]
-		if s.Account != r.ID {
-			continue
+		if s := &m.state.Sessions[i]; s.Account == r.ID && len(all) < most {
+			names = append(names, ansi.Truncate(m.text(s.Session, 4*sessionName), sessionName, ""))
+			all = append(all, m.conversation(s))
+			longest = max(longest, ansi.StringWidth(names[len(names)-1]))
 		}
-		if len(all) == most {
-			break
-		}
-		all = append(all, m.conversation(s))
-		widest = max(widest, ansi.StringWidth(all[len(all)-1]))
+	}
+	for i := range all {
+		all[i] = fit(names[i], longest) + all[i]
+		widest = max(widest, ansi.StringWidth(all[i]))
 	}
 	across := max(1, (room+len(gap))/(widest+len(gap)))
 	if n > across*lines {
@@ -84,9 +85,7 @@ func (m *model) drawConversations(r *row, lines int) []string {
 	return out
 }
 
-// conversation words one of them: how it is called, since when it is here, and
-// what it took.
+// conversation says of one of them since when it is here, and what it took.
 func (m *model) conversation(s *control.Session) string {
-	name := ansi.Truncate(m.text(s.Session, 4*sessionName), sessionName, "")
-	return fit(name, sessionName) + " since " + moment(s.Since, m.now, m.zone) + ", " + counted(s.Requests, "request")
+	return " since " + moment(s.Since, m.now, m.zone) + ", " + counted(s.Requests, "request")
 }

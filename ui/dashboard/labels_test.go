@@ -82,3 +82,11 @@ func TestColumnsStandBelowEachOther(t *testing.T) {
 		})
 	}
 }
+
+// Skin tones go: whether they are drawn into the sign before them or take two cells
+// of their own is up to the terminal.
+func TestSkinTonesDoNotMoveAColumn(t *testing.T) {
+	if got := clean("👍🏽 ok", 20); got != "👍 ok" {
+		t.Errorf("it is %q", got)
+	}
+}

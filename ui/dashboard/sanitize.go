@@ -20,8 +20,8 @@ const maxMarks = 3
 // messages and the like pass here and nowhere else before they are drawn.
 //
 // Dropped: C0, C1 and DEL, format characters (bidi controls, zero-width ones,
-// tags, the soft hyphen), variation selectors, which change a width after the
-// fact, and fillers that show as nothing. Line breaks and odd spaces become a
+// tags, the soft hyphen), variation selectors and skin tones, which change a width
+// after the fact, and fillers that show as nothing. Line breaks and odd spaces become a
 // space, broken UTF-8 becomes the replacement character.
 func clean(s string, width int) string {
 	if len(s) > maxBytes {
@@ -75,6 +75,8 @@ func invisible(r rune) bool {
 	case r >= 0xfe00 && r <= 0xfe0f, r >= 0xe0100 && r <= 0xe01ef: // variation selectors
 		return true
 	case r >= 0x180b && r <= 0x180f: // Mongolian variation selectors and vowel separator
+		return true
+	case r >= 0x1f3fb && r <= 0x1f3ff: // skin tones, for which some terminals take two cells more
 		return true
 	case r == 0x034f, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r == 0x3164, r == 0xffa0:
 		return true // joiners and fillers
