@@ -23,8 +23,8 @@ func TestAnEngineKilledInARenewalLosesNoLogin(t *testing.T) {
 	p := newProvider(t, simulator.Options{}, people("work")...)
 	h := newHome(t, p)
 	h.expire("work")
+	held := p.hold(simulator.PathToken) // before the engine is there: it renews without being asked, too
 	e := h.serve()
-	held := p.hold(simulator.PathToken)
 	go func() { _, _ = e.client.ask() }() // it fails with the engine
 	held.wait(t)
 	e.kill()
@@ -60,8 +60,8 @@ func TestAnAnswerLostWithItsEngineIsAskedForAgain(t *testing.T) {
 	p := newProvider(t, simulator.Options{Policy: simulator.Grace, Grace: time.Minute}, people("work")...)
 	h := newHome(t, p)
 	h.expire("work")
-	e := h.serve()
 	p.Inject(simulator.Fault{Kind: simulator.Slow, Path: simulator.PathToken, Delay: time.Minute})
+	e := h.serve()
 	go func() { _, _ = e.client.ask() }()
 	eventually(t, "the server rotates", 10*time.Second, func() bool { return p.Counts().TotalRefreshes() == 1 })
 	e.kill()
@@ -80,8 +80,8 @@ func TestAnAnswerLostForGoodIsSaidToBeLost(t *testing.T) {
 	h := newHome(t, p)
 	h.expire("work")
 	h.login("home")
-	e := h.serve()
 	p.Inject(simulator.Fault{Kind: simulator.Slow, User: "work", Path: simulator.PathToken, Delay: time.Minute})
+	e := h.serve()
 	go func() { _, _ = e.client.ask() }()
 	eventually(t, "the server rotates", 10*time.Second, func() bool { return p.Counts().TotalRefreshes() == 1 })
 	e.kill()
@@ -175,8 +175,8 @@ func TestAnEngineThatIsToldToEndFinishesItsRenewal(t *testing.T) {
 			p := newProvider(t, simulator.Options{}, people("work")...)
 			h := newHome(t, p)
 			h.expire("work")
-			e := h.serve()
 			held := p.hold(simulator.PathToken)
+			e := h.serve()
 			go func() { _, _ = e.client.ask() }() // whether it is answered is not the point
 			held.wait(t)
 			if err := e.cmd.Process.Signal(s); err != nil {
