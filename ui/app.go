@@ -77,6 +77,8 @@ type App struct {
 	choosing sync.Mutex             // held while a strategy is chosen
 	chosen   atomic.Pointer[string] // the strategy that the pool chooses by
 
+	faults sync.Map // parts that have panicked
+
 	inspecting sync.Mutex // held while every record is read, until what came of it is announced
 	records    records
 }

@@ -41,11 +41,12 @@ var handlers = map[string]func(*App, context.Context, control.Request) (control.
 }
 
 // Do implements control.Engine.
-func (a *App) Do(ctx context.Context, r control.Request) (control.Reply, error) {
+func (a *App) Do(ctx context.Context, r control.Request) (_ control.Reply, err error) {
 	handle, ok := handlers[r.Action]
 	if !ok {
 		return control.Reply{}, &control.Error{Code: control.CodeUsage, Message: fmt.Sprintf("unknown action %q", r.Action)}
 	}
+	defer a.caught(r.Action, &err)
 	if r.Action != control.ActionUnlock {
 		if err := a.repair(ctx); err != nil {
 			return control.Reply{}, a.forPeople(err, r)

@@ -49,23 +49,23 @@ func (a *App) Run(ctx context.Context) error {
 	memory, forget := context.WithCancel(context.WithoutCancel(ctx))
 	defer forget()
 	rear, memory := errgroup.WithContext(memory)
-	rear.Go(func() error { return ended(a.registry.Run(memory)) })
-	rear.Go(func() error { return ended(a.pool.Run(memory)) })
+	rear.Go(a.vital("the registry", func() error { return a.registry.Run(memory) }))
+	rear.Go(a.vital("the pool", func() error { return a.pool.Run(memory) }))
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	front, work := errgroup.WithContext(ctx)
-	front.Go(func() error {
+	front.Go(a.vital("the proxy", func() error {
 		defer stop() // also when the proxy was told to finish
-		return ended(a.proxy.Serve(work, listener))
-	})
-	front.Go(func() error { return ended((&control.Server{Engine: a, Log: a.log}).Serve(work, socket)) })
-	front.Go(func() error { return ended(a.refresher.Run(work)) })
-	front.Go(func() error { return ended(a.keepalive.Run(work)) })
-	front.Go(func() error { return ended(a.poller.Run(work)) })
-	front.Go(func() error { return ended(a.browsers.Run(work)) })
-	front.Go(func() error { return ended(a.findBrowsers(work)) })
-	front.Go(func() error { a.firstUnlock(work); return nil })
+		return a.proxy.Serve(work, listener)
+	}))
+	front.Go(a.vital("the control socket", func() error { return (&control.Server{Engine: a, Log: a.log}).Serve(work, socket) }))
+	front.Go(a.spare(work, "the refresher", a.refresher.Run))
+	front.Go(a.spare(work, "the keepalive", a.keepalive.Run))
+	front.Go(a.spare(work, "the usage poller", a.poller.Run))
+	front.Go(a.spare(work, "the browsers", a.browsers.Run))
+	front.Go(a.spare(work, "the search for browsers", a.findBrowsers))
+	front.Go(a.vital("the unlocking", func() error { a.firstUnlock(work); return nil }))
 	front.Go(func() error { // a memory that failed ends the work
 		select {
 		case <-memory.Done():

@@ -22,6 +22,11 @@ func (a *App) Watch(ctx context.Context) (<-chan control.State, error) {
 	go func() {
 		defer close(states)
 		defer box.Close()
+		defer func() {
+			if v := recover(); v != nil {
+				a.fault("the state", v) // whoever watches asks again
+			}
+		}()
 		for {
 			s, err := a.State(ctx)
 			if err != nil {

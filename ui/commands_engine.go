@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/oauthmux/oauthmux/accounts/simulator"
 	"github.com/oauthmux/oauthmux/ui/config"
 	"github.com/oauthmux/oauthmux/ui/control"
+	"github.com/oauthmux/oauthmux/ui/crash"
 	"github.com/oauthmux/oauthmux/ui/dashboard"
 )
 
@@ -33,7 +35,7 @@ func (p *program) dashboard(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return p.show(ctx, cancel, e, "", s.config)
+	return p.reported(p.show(ctx, cancel, e, "", s.config), s.paths.State)
 }
 
 // needsScreen says so when there is none.
@@ -174,7 +176,17 @@ func (p *program) demo(ctx context.Context, o demoOptions) error {
 	gone := make(chan error, 1)
 	go func() { gone <- d.Run(ctx) }()
 	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "oauthmux demo", d.app.config)
-	return errors.Join(err, d.Close())
+	return p.reported(errors.Join(err, d.Close()), os.TempDir()) // its home is gone
+}
+
+// reported writes down a panic that is in an error and not in a file yet.
+func (p *program) reported(err error, dir string) error {
+	if r, ok := errors.AsType[*crash.Report](err); ok && r.Path == "" {
+		if problem := r.Write(dir, p.Version, time.Now()); problem != nil {
+			return errors.Join(err, problem)
+		}
+	}
+	return err
 }
 
 func (p *program) versionCommand() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oauthmux/oauthmux/ui/config"
 	"github.com/oauthmux/oauthmux/ui/control"
+	"github.com/oauthmux/oauthmux/ui/crash"
 )
 
 // Exit statuses (DESIGN 4). Only token and run use those from three.
@@ -97,6 +98,9 @@ func wantsJSON(command *cobra.Command, args []string) bool {
 func forPerson(err error) *control.Error {
 	if e, ok := errors.AsType[*control.Error](err); ok {
 		return e
+	}
+	if r, ok := errors.AsType[*crash.Report](err); ok {
+		return &control.Error{Code: control.CodeInternal, Message: r.Error()}
 	}
 	if e, ok := errors.AsType[*config.Error](err); ok {
 		return &control.Error{Code: control.CodeConfig, Message: e.Error(), Hint: e.Hint}

@@ -51,7 +51,8 @@ type Options struct {
 	LeaveGap bool // nobody answers requests while it is left
 }
 
-// Run shows the screen until the person quits or ctx ends.
+// Run shows the screen until the person quits or ctx ends. A panic of the screen
+// ends it, too: the error is a *crash.Report then, and the terminal as it was.
 func Run(ctx context.Context, o Options) error {
 	if o.Engine == nil {
 		return errors.New("dashboard: no engine")
@@ -69,7 +70,8 @@ func Run(ctx context.Context, o Options) error {
 	if w, h, ok := tty.size(); ok {
 		m.setSize(w, h)
 	}
-	p := tea.NewProgram(m,
+	g := &guarded{model: m}
+	p := tea.NewProgram(g,
 		tea.WithInput(tty.in),
 		tea.WithOutput(tty.out),
 		tea.WithAltScreen(),
@@ -80,6 +82,9 @@ func Run(ctx context.Context, o Options) error {
 	)
 	if _, err := p.Run(); err != nil {
 		return fmt.Errorf("show the dashboard: %w", err)
+	}
+	if g.report != nil {
+		return g.report
 	}
 	if m.agreed && o.Cut != nil {
 		o.Cut()

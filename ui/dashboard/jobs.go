@@ -8,6 +8,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"github.com/oauthmux/oauthmux/ui/control"
+	"github.com/oauthmux/oauthmux/ui/crash"
 )
 
 const (
@@ -75,9 +76,9 @@ func within(d time.Duration, f func()) {
 	}
 }
 
-// run makes a command of f that end knows about.
+// run makes a command of f that end knows about. Its panic is a message.
 func (j *jobs) run(ctx context.Context, group *sync.WaitGroup, f func(context.Context) tea.Msg) tea.Cmd {
-	return func() tea.Msg {
+	return func() (msg tea.Msg) {
 		j.mu.Lock()
 		if j.ended {
 			j.mu.Unlock()
@@ -86,6 +87,11 @@ func (j *jobs) run(ctx context.Context, group *sync.WaitGroup, f func(context.Co
 		group.Add(1)
 		j.mu.Unlock()
 		defer group.Done()
+		defer func() {
+			if v := recover(); v != nil {
+				msg = crashMsg{crash.Of(part, v)}
+			}
+		}()
 		return f(ctx)
 	}
 }

@@ -30,6 +30,9 @@ const requireAll = "OAUTHMUX_REQUIRE_ALL"
 var program string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(crashVariable) != "" {
+		showBreaking()
+	}
 	dir, err := os.MkdirTemp("", "oauthmux-terminal-")
 	if err == nil && hasTmux() {
 		program = filepath.Join(dir, "oauthmux")
