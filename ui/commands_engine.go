@@ -35,7 +35,12 @@ func (p *program) dashboard(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return p.reported(p.show(ctx, cancel, e, "", s.config), s.paths.State)
+	look := screenLook{config: s.config}
+	if d := newDesktop(look.config.UI.Notify, s.paths.NoticeLock, p.Getenv, e.log); d != nil {
+		defer d.close()
+		look.desktop = d.show
+	}
+	return p.reported(p.show(ctx, cancel, e, look), s.paths.State)
 }
 
 // needsScreen says so when there is none.
@@ -49,9 +54,16 @@ func (p *program) needsScreen() error {
 	return needsAnswer("the dashboard needs a terminal", "without one: oauthmux status, or oauthmux serve")
 }
 
+// screenLook is what a screen looks like, and what it does besides.
+type screenLook struct {
+	config  config.Config
+	name    string                                        // in the header; "": the program's
+	desktop func(ctx context.Context, title, text string) // shows notices; nil: there is none
+}
+
 // show runs the screen on an engine that was begun with ctx, then ends the
 // engine with cancel, if it is this process's, and waits for it.
-func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine, title string, c config.Config) error {
+func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine, look screenLook) error {
 	screen, hide := context.WithCancel(ctx)
 	defer hide()
 	gone := make(chan error, 1)
@@ -63,9 +75,11 @@ func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine,
 		gone <- err
 	}()
 	left := false
-	theme, fixed := themeOf(c, e.Engine)
+	settings := look.config.UI
+	theme, fixed := themeOf(look.config, e.Engine)
 	o := dashboard.Options{
-		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: title, Version: p.Version, Theme: theme, ThemeFixed: fixed, Mouse: c.UI.Mouse,
+		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: look.name, Version: p.Version, Theme: theme, ThemeFixed: fixed, Mouse: settings.Mouse,
+		Titles: settings.Title, Bell: settings.Bell, Notify: settings.Notify, Desktop: look.desktop,
 		OpenURL: func(url string) error { return p.openURL(ctx, url) }, Cut: e.cut,
 	}
 	if e.estate != nil {
@@ -175,7 +189,9 @@ func (p *program) demo(ctx context.Context, o demoOptions) error {
 	defer cancel()
 	gone := make(chan error, 1)
 	go func() { gone <- d.Run(ctx) }()
-	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "oauthmux demo", d.app.config)
+	look := screenLook{config: d.app.config, name: "oauthmux demo"}
+	look.config.UI.Notify = "off" // nothing of it is true
+	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, look)
 	return p.reported(errors.Join(err, d.Close()), os.TempDir()) // its home is gone
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/oauthmux/oauthmux/accounts/simulator"
 	"github.com/oauthmux/oauthmux/rotation"
-	"github.com/oauthmux/oauthmux/ui/config"
 	"github.com/oauthmux/oauthmux/ui/control"
 )
 
@@ -42,7 +41,7 @@ func showServing(t *testing.T) *shown {
 	s := &shown{cancel: cancel, keyboard: keyboard, done: make(chan error, 1), request: make(chan error, 1)}
 	p := &program{Env: Env{Stdin: in, Stdout: &s.out, Stderr: &s.err, Getenv: func(string) string { return "" }, Version: "test"}}
 	go func() {
-		s.done <- p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, "", config.Config{})
+		s.done <- p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, screenLook{})
 	}()
 	t.Cleanup(func() {
 		_ = in.Close()

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/oauthmux/oauthmux/ui/control"
 )
@@ -12,6 +13,7 @@ import (
 type engine struct {
 	control.Engine
 	own  bool
+	log  *slog.Logger // of an own one
 	cut  func()       // of an own one: has it end without time for the requests under way
 	gone <-chan error // gets its one error, nil for an ordinary end, after everything of it has ended
 
@@ -63,7 +65,7 @@ func (p *program) becomeEngine(ctx context.Context, s setup) (engine, error) {
 	}()
 	select {
 	case <-app.ready:
-		return engine{Engine: app, own: true, cut: app.proxy.Cut, gone: gone, estate: app.estate()}, nil
+		return engine{Engine: app, own: true, log: app.log, cut: app.proxy.Cut, gone: gone, estate: app.estate()}, nil
 	case err := <-gone:
 		if err == nil {
 			err = ctx.Err()

@@ -104,6 +104,10 @@ type UI struct {
 	Toast Duration `toml:"toast" default:"8s" help:"how long a message stays on the screen"`
 	Theme string   `toml:"theme" default:"auto" oneof:"auto dark light" help:"colours: auto asks the terminal for its background; T in the dashboard changes it"`
 	Mouse bool     `toml:"mouse" default:"true" help:"click selects, double click prefers, the wheel scrolls; with it on, most terminals select text while shift is held"`
+
+	Title  bool   `toml:"title" default:"true" help:"the title of the terminal says how things are while the dashboard runs"`
+	Bell   bool   `toml:"bell" default:"true" help:"the terminal's bell rings when every account is out"`
+	Notify string `toml:"notify" default:"auto" oneof:"auto osc9 osc777 osc99 desktop off" help:"a notice for who looks elsewhere, when every account is out, when one is back, and when one needs a sign-in: auto is the terminal's own where it is known to have one, and the desktop's otherwise, but not over ssh; osc9, osc777, osc99 and desktop name one, off is none"`
 }
 
 // Provider is one [providers.NAME] table.

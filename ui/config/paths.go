@@ -21,6 +21,7 @@ type Paths struct {
 	Log        string // oauthmux.log, in State
 	EngineLock string // held by the process that is the engine
 	StateLock  string // held while accounts.json is changed
+	NoticeLock string // held by the screen that shows notices on the desktop
 }
 
 // PathError says why a place for files cannot be used.
@@ -77,6 +78,7 @@ func paths(config, data, state string) Paths {
 		Log:        filepath.Join(state, "oauthmux.log"),
 		EngineLock: filepath.Join(state, "engine.lock"),
 		StateLock:  filepath.Join(state, "state.lock"),
+		NoticeLock: filepath.Join(state, "notices.lock"),
 	}
 }
 

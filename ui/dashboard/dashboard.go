@@ -42,6 +42,9 @@ type Options struct {
 	// and what was chosen before comes with the first state.
 	ThemeFixed string
 	Mouse      bool                   // the terminal reports the mouse, and selects text with shift only
+	Titles     bool                   // the terminal's title says how things are, while the screen runs
+	Bell       bool                   // the terminal's bell rings when every account is out
+	Notify     string                 // "auto", "osc9", "osc777", "osc99", "desktop": how a person is told who looks elsewhere; anything else: not at all
 	OpenURL    func(url string) error // opens a page in the usual browser; nil: it cannot be opened from here
 	Cut        func()                 // called at the end of Run if the person agreed that requests are cut; nil: nobody is told
 
@@ -49,6 +52,10 @@ type Options struct {
 	// process to go on without the screen; nil: it cannot.
 	Leave    func()
 	LeaveGap bool // nobody answers requests while it is left
+
+	// Desktop shows a notice on the desktop of this machine, and returns when ctx
+	// ends at the latest; nil: there is none. Whether it was shown, nobody can say.
+	Desktop func(ctx context.Context, title, text string)
 }
 
 // Run shows the screen until the person quits or ctx ends. A panic of the screen
@@ -67,6 +74,10 @@ func Run(ctx context.Context, o Options) error {
 	m := newModel(o, jobs, tty.theme(o.Theme))
 	m.screen = tty.out
 	m.probe = tty.probe
+	m.outlet, m.inTmux = chooseOutlet(o.Notify, o.Env, tty.isTTY, o.Desktop != nil), insideTmux(o.Env)
+	if o.Titles && tty.isTTY && titled(o.Env) {
+		m.titles = &titles{out: tty.out}
+	}
 	if w, h, ok := tty.size(); ok {
 		m.setSize(w, h)
 	}
@@ -80,7 +91,11 @@ func Run(ctx context.Context, o Options) error {
 		// model, which does not leave while an answer of the terminal is on its way.
 		tea.WithoutSignalHandler(),
 	)
-	if _, err := p.Run(); err != nil {
+	_, err := p.Run()
+	if m.titles != nil {
+		m.titles.giveBack()
+	}
+	if err != nil {
 		return fmt.Errorf("show the dashboard: %w", err)
 	}
 	if g.report != nil {

@@ -145,6 +145,7 @@ func (m *model) news(first bool) tea.Cmd {
 		m.seen = max(m.seen, m.state.Feed[i].Seq)
 	}
 	out := len(m.rows) > 0 && !m.locked() && m.everybodyOut()
+	m.tell(out)
 	if !first {
 		bell = bell || out
 	}
@@ -152,7 +153,9 @@ func (m *model) news(first bool) tea.Cmd {
 	m.rung = out || (m.rung && bell)
 	if ring {
 		m.rung = true
-		return m.send("\a")
+		if m.o.Bell {
+			return m.send("\a")
+		}
 	}
 	return nil
 }

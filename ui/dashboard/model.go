@@ -61,9 +61,17 @@ type model struct {
 	past     []string // windows that this screen knows to be over: the state tells it later
 	seen     uint64   // the newest line of the feed that was looked at
 	rung     bool     // the bell rang for this outage
+	titles   *titles  // the terminal's title; nil: it is left alone
+	outlet   outlet   // how notices leave the screen
+	inTmux   bool     // they go through it
+	herald   herald   // what is worth one
+	away     bool     // the program is about to be suspended
 	quitting bool
 	agreed   bool // the person said yes to what leaving costs
 	left     bool // the person wants the engine of this process to go on without the screen
+
+	titleShown string    // the title asked for last; "": none yet
+	titleAt    time.Time // when that was
 
 	frame   string
 	dirty   bool // the frame is no longer true
@@ -76,7 +84,7 @@ type model struct {
 // Init implements tea.Model.
 func (m *model) Init() tea.Cmd {
 	m.compose()
-	return tea.Batch(m.jobs.watch(m.o.Engine), m.jobs.untilEnd(), m.askBackground(), m.listen(), m.arm())
+	return tea.Batch(m.jobs.watch(m.o.Engine), m.jobs.untilEnd(), m.askBackground(), m.listen(), m.entitle(), m.arm())
 }
 
 // Update implements tea.Model.
@@ -86,7 +94,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if m.dirty {
 		m.compose()
 	}
-	return m, tea.Batch(cmd, m.listen(), m.arm())
+	return m, tea.Batch(cmd, m.listen(), m.entitle(), m.announce(), m.arm())
 }
 
 // View implements tea.Model.
@@ -118,7 +126,7 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 	case tea.KeyMsg:
 		m.dirty = true
 		if msg.Type == tea.KeyCtrlZ {
-			return tea.Suspend
+			return m.suspend()
 		}
 		return m.press(msg)
 	case tea.MouseMsg:
@@ -141,6 +149,9 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 	case backgroundMsg:
 		m.dark = msg.dark
 		m.wear()
+		return nil
+	case tea.SuspendMsg: // it comes when that is over, or where it cannot be done
+		m.away = false
 		return nil
 	case endMsg:
 		return m.quit()

@@ -167,6 +167,7 @@ func onScreenWith(t *testing.T, width, height int, e *fakeEngine, th *theme, f f
 		s.m = newModel(Options{
 			Engine:  e,
 			Version: "1.2.3",
+			Bell:    true,
 			Env:     func(name string) string { return s.env[name] },
 			OpenURL: func(u string) error { s.opened = append(s.opened, u); return nil },
 			Leave:   func() {},
