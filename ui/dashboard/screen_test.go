@@ -334,12 +334,14 @@ func (s *screen) asked(r control.Request) {
 	}
 }
 
-// checkFrame wants a frame to fit the screen: as many lines, none wider.
-func checkFrame(t interface {
+// fataler is what a check needs of a test, whoever runs it.
+type fataler interface {
 	Helper()
-	Fatalf(string, ...any)
-}, frame string, width, height int,
-) {
+	Fatalf(format string, args ...any)
+}
+
+// checkFrame wants a frame to fit the screen: as many lines, none wider.
+func checkFrame(t fataler, frame string, width, height int) {
 	t.Helper()
 	lines := strings.Split(frame, "\n")
 	if len(lines) != height {
