@@ -230,8 +230,17 @@ func (m *model) send(sequence string) tea.Cmd {
 }
 
 // copyText puts s on the clipboard of the terminal, over OSC 52: it works where
-// the person sits, also over ssh.
-func (m *model) copyText(s string) tea.Cmd { return m.send(ansi.SetSystemClipboard(s)) }
+// the person sits, also over ssh. Where that is pasted, a control character would
+// be a key: each line is as clean as one that is drawn.
+func (m *model) copyText(s string) tea.Cmd {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		if !plain(l) {
+			lines[i] = clean(l, maxBytes)
+		}
+	}
+	return m.send(ansi.SetSystemClipboard(strings.Join(lines, "\n")))
+}
 
 // openURL opens a page in the usual browser.
 func (m *model) openURL(address string) tea.Cmd {

@@ -244,7 +244,7 @@ func (o *addOverlay) waitKey(msg tea.KeyMsg) tea.Cmd {
 		return o.ask(control.Request{Action: control.ActionLoginCode, Flow: o.flow.ID, Code: code})
 	case single && matches(msg, keys.Copy):
 		o.note, o.stuck = "link sent to the clipboard", false
-		return o.m.copyText(o.flow.URL)
+		return o.m.copyText(firstOf(webAddress(o.flow.URL), clean(o.flow.URL, maxBytes)))
 	case single && matches(msg, keys.Open):
 		o.note = ""
 		return o.m.openURL(o.flow.URL)

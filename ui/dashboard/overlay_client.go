@@ -84,7 +84,11 @@ func (o *clientOverlay) copy() tea.Cmd {
 	if o.connection == nil {
 		return nil
 	}
-	return o.m.copyText(strings.Join(o.connection.Lines, "\n") + "\n")
+	var b strings.Builder
+	for _, line := range o.connection.Lines {
+		b.WriteString(strings.ReplaceAll(line, "\n", " ") + "\n") // a line more would be a command more
+	}
+	return o.m.copyText(b.String())
 }
 
 func (o *clientOverlay) view(width, _ int) panel {

@@ -43,6 +43,7 @@ type fakeEngine struct {
 	blocked   string                                       // the action that waits for block; "": each
 	loginEnds chan struct{}                                // closed: the wait for a login is answered; nil: it never is
 	down      error                                        // Watch fails with it
+	taint     func(control.State) control.State            // what becomes of every state on its way; nil: nothing
 }
 
 func (e *fakeEngine) State(context.Context) (control.State, error) {
@@ -93,6 +94,9 @@ func (e *fakeEngine) Do(ctx context.Context, r control.Request) (control.Reply, 
 func (e *fakeEngine) set(s control.State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.taint != nil {
+		s = e.taint(s)
+	}
 	e.state = s
 	for _, c := range e.watchers {
 		select {
