@@ -88,7 +88,7 @@ func (a *App) done(id accounts.ID, format string, args ...any) control.Reply {
 			did := m.Account
 			m.Account, _ = a.registry.Get(id)
 			m.Account.LastStatus, m.Account.Counts = did.LastStatus, did.Counts
-			acc := a.account(m, now)
+			acc := a.account(&m, now)
 			reply.Account = &acc
 		}
 	}

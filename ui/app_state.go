@@ -68,8 +68,8 @@ func (a *App) status(now time.Time) control.Status {
 	for _, v := range a.pool.Sessions() {
 		s.Sessions = append(s.Sessions, control.Session{Session: v.Session, Account: string(v.Account), Since: v.Since, Requests: v.Requests})
 	}
-	for _, m := range members {
-		s.Accounts = append(s.Accounts, a.account(m, now))
+	for i := range members {
+		s.Accounts = append(s.Accounts, a.account(&members[i], now))
 	}
 	a.sortAccounts(s.Accounts)
 	return s
@@ -100,9 +100,10 @@ func (a *App) info() control.Info {
 	return i
 }
 
-// account is one account in the words of the contract.
-func (a *App) account(m rotation.Member, now time.Time) control.Account {
-	acc := m.Account
+// account is one account in the words of the contract. It shares only strings with
+// m: a screen keeps it, and would keep all of m with a part of it.
+func (a *App) account(m *rotation.Member, now time.Time) control.Account {
+	acc := &m.Account
 	out := control.Account{
 		ID: string(acc.ID), Provider: string(acc.Provider), Label: acc.Label, Email: acc.Email, Org: acc.Org, Plan: acc.Plan,
 		Order: acc.Order, Preferred: a.registry.Preferred(acc.Provider) == acc.ID, Paused: acc.Paused,
@@ -119,7 +120,10 @@ func (a *App) account(m rotation.Member, now time.Time) control.Account {
 		out.Requests, out.Failovers = acc.Counts.Requests, acc.Counts.Failovers
 	}
 	if acc.LastStatus != 0 {
-		out.LastStatus = &acc.LastStatus
+		out.LastStatus = new(acc.LastStatus)
+	}
+	if n := len(m.Cooldowns); n > 0 {
+		out.Cooldowns = make([]control.Cooldown, 0, n)
 	}
 	for _, c := range m.Cooldowns {
 		if now.Before(c.Until) {
@@ -133,7 +137,7 @@ func (a *App) account(m rotation.Member, now time.Time) control.Account {
 
 // loginEnd is when the login is expected to end: no renewal extends it
 // (PROTOCOL 1.6). It is an expectation, so a moment that has passed is unknown.
-func (a *App) loginEnd(acc accounts.Account) *time.Time {
+func (a *App) loginEnd(acc *accounts.Account) *time.Time {
 	if acc.LoggedInAt.IsZero() || a.demo != "" {
 		return nil
 	}
@@ -147,9 +151,15 @@ func (a *App) loginEnd(acc accounts.Account) *time.Time {
 // windows always names the account's two windows, also while nothing is known
 // of them, and after them what else was read.
 func windows(s usage.Snapshot, now time.Time) []control.Window {
-	out := []control.Window{{Name: usage.FiveHour}, {Name: usage.SevenDay}}
+	size := 2
+	for i := range s.Windows {
+		if s.Windows[i].Scope != "" {
+			size++
+		}
+	}
+	out := append(make([]control.Window, 0, size), control.Window{Name: usage.FiveHour}, control.Window{Name: usage.SevenDay})
 	for _, w := range s.Windows {
-		cw := control.Window{Name: w.Name, Used: &w.Used, ResetsAt: known(w.ResetsAt), Scope: w.Scope}
+		cw := control.Window{Name: w.Name, Used: new(w.Used), ResetsAt: known(w.ResetsAt), Scope: w.Scope}
 		if !w.ResetsAt.IsZero() && !now.Before(w.ResetsAt) {
 			zero := 0.0 // the window ended; the next begins with the next request
 			cw.Used, cw.ResetsAt = &zero, nil
@@ -166,7 +176,7 @@ func windows(s usage.Snapshot, now time.Time) []control.Window {
 
 // accountState is the first state that applies, in the contract's order, with
 // words where the state does not speak for itself.
-func (a *App) accountState(m rotation.Member, now time.Time) (state, reason string) {
+func (a *App) accountState(m *rotation.Member, now time.Time) (state, reason string) {
 	if slices.Contains(a.vault.Unsaved(), string(m.Account.ID)) {
 		return control.StateUnsaved, "the new token is not on the disk yet: free some space and keep oauthmux running"
 	}
