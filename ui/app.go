@@ -151,6 +151,8 @@ func (a *App) wire() {
 	a.background()
 }
 
+func (a *App) logger() *slog.Logger { return a.log }
+
 // settings are the config file's words on one provider.
 func (a *App) settings(id accounts.ProviderID) rotation.Settings {
 	t := a.config.For(id)

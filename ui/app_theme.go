@@ -22,16 +22,10 @@ func (a *App) chosenTheme() string {
 	return ""
 }
 
-// themeOf is the theme of a screen that begins with configuration c, on e, and
-// the variable or flag that holds it. An engine in this process is asked for what
-// was chosen; what another one remembers comes with its first state.
-func themeOf(c config.Config, e control.Engine) (name, fixed string) {
-	name, fixed = c.UI.Theme, c.Laid(themeKey)
-	if a, ok := e.(*App); ok && fixed == "" && a.chosenTheme() != "" {
-		name = a.chosenTheme()
-	}
-	return name, fixed
-}
+// themeOf is the theme of a screen that begins with configuration c, and the
+// variable or flag that holds it. What the engine remembers comes with its first
+// state, which the first frame does not wait for.
+func themeOf(c config.Config) (name, fixed string) { return c.UI.Theme, c.Laid(themeKey) }
 
 // doTheme remembers a theme. What config.toml says anyway is not remembered, so
 // that a later change of the file counts. Whether a screen may choose is for the

@@ -21,8 +21,14 @@ func TestAThemeIsRemembered(t *testing.T) {
 	dir := t.TempDir()
 	begins := func(a *App, want, fixed string) {
 		t.Helper()
-		if name, by := themeOf(a.config, a); name != want || by != fixed {
-			t.Errorf("a screen begins with %s, fixed by %q; want %s, %q", name, by, want, fixed)
+		name, by := themeOf(a.config)
+		if s, err := a.State(t.Context()); err != nil {
+			t.Fatal(err)
+		} else if by == "" && s.Theme != "" {
+			name = s.Theme
+		}
+		if name != want || by != fixed {
+			t.Errorf("a screen has %s, fixed by %q; want %s, %q", name, by, want, fixed)
 		}
 	}
 	a := planned(t, dir, "", nil)
@@ -60,7 +66,7 @@ func TestAThemeIsRemembered(t *testing.T) {
 func TestTheConfigurationKnowsEveryTheme(t *testing.T) {
 	for _, name := range dashboard.Themes {
 		a := planned(t, t.TempDir(), "[ui]\ntheme = \""+name+"\"\n", nil)
-		if got, _ := themeOf(a.config, a); got != name {
+		if got, _ := themeOf(a.config); got != name {
 			t.Errorf("%s is %s", name, got)
 		}
 	}

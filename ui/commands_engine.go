@@ -31,10 +31,7 @@ func (p *program) dashboard(ctx context.Context, _ []string) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e, err := p.startEngine(ctx, s)
-	if err != nil {
-		return err
-	}
+	e := p.beginEngine(ctx, s)
 	look := screenLook{config: s.config}
 	if d := newDesktop(look.config.UI.Notify, s.paths.NoticeLock, p.Getenv, e.log); d != nil {
 		defer d.close()
@@ -76,13 +73,13 @@ func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine,
 	}()
 	left := false
 	settings := look.config.UI
-	theme, fixed := themeOf(look.config, e.Engine)
+	theme, fixed := themeOf(look.config)
 	o := dashboard.Options{
 		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: look.name, Version: p.Version, Theme: theme, ThemeFixed: fixed, Mouse: settings.Mouse,
 		Titles: settings.Title, Bell: settings.Bell, Notify: settings.Notify, Desktop: look.desktop,
 		OpenURL: func(url string) error { return p.openURL(ctx, url) }, Cut: e.cut,
 	}
-	if e.estate != nil {
+	if e.estate != nil { // the screen offers it once it knows whose engine it is
 		o.Leave, o.LeaveGap = func() { left = true }, runtime.GOOS == "windows"
 	}
 	err := dashboard.Run(screen, o)

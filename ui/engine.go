@@ -13,11 +13,11 @@ import (
 type engine struct {
 	control.Engine
 	own  bool
-	log  *slog.Logger // of an own one
-	cut  func()       // of an own one: has it end without time for the requests under way
-	gone <-chan error // gets its one error, nil for an ordinary end, after everything of it has ended
+	log  func() *slog.Logger // of an own one, nil while it is not known whose it is; nil: it is another's
+	cut  func()              // of an own one: has it end without time for the requests under way
+	gone <-chan error        // gets its one error, nil for an ordinary end, after everything of it has ended
 
-	estate *estate // of an own one that another process may follow; nil: it ends with this one
+	estate func() *estate // of an own one that another process may follow; nil: it ends with this one
 }
 
 // wait returns when everything of the engine has ended.
@@ -65,7 +65,7 @@ func (p *program) becomeEngine(ctx context.Context, s setup) (engine, error) {
 	}()
 	select {
 	case <-app.ready:
-		return engine{Engine: app, own: true, log: app.log, cut: app.proxy.Cut, gone: gone, estate: app.estate()}, nil
+		return engine{Engine: app, own: true, log: app.logger, cut: app.proxy.Cut, gone: gone, estate: app.estate}, nil
 	case err := <-gone:
 		if err == nil {
 			err = ctx.Err()

@@ -80,7 +80,8 @@ func (a *App) openedWith() string {
 func (p *program) leaveEngine(ctx context.Context, e engine, gone <-chan error, interrupts <-chan os.Signal) error {
 	// The address stays taken while nobody listens, and clients wait rather than
 	// be refused. Where that cannot be done, the proxy is away for a moment.
-	door, err := e.estate.door()
+	estate := e.estate()
+	door, err := estate.door()
 	if err != nil {
 		door = nil
 	}
@@ -93,9 +94,9 @@ func (p *program) leaveEngine(ctx context.Context, e engine, gone <-chan error, 
 	if stateErr == nil && s.Engine.Listen != "" {
 		flags[flagListen] = s.Engine.Listen // the port may have been any free one
 	}
-	will := legacy{Passphrase: e.estate.passphrase(), Flags: flags, Socket: door != nil}
+	will := legacy{Passphrase: estate.passphrase(), Flags: flags, Socket: door != nil}
 
-	e.estate.finish()
+	estate.finish()
 	told, err := p.awaitFinish(ctx, e, gone, interrupts)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func (p *program) leaveEngine(ctx context.Context, e engine, gone <-chan error, 
 	if told {
 		return nil // a signal has ended the program: the engine was meant too
 	}
-	return p.succeed(context.WithoutCancel(ctx), will, door, e.estate.paths, interrupts)
+	return p.succeed(context.WithoutCancel(ctx), will, door, estate.paths, interrupts)
 }
 
 // awaitFinish waits until e has ended, says for what, and cuts it short when it is

@@ -12,8 +12,8 @@ import (
 // home at a time: several of them see the same things happen.
 type desktop struct {
 	getenv func(string) string
-	log    *slog.Logger // nil: the log is another process's
-	once   sync.Once    // why none can be shown is said once
+	log    func() *slog.Logger // nil, or gives nil: the log is another process's
+	once   sync.Once           // why none can be shown is said once
 
 	mu   sync.Mutex // guards lock
 	lock *flock.Flock
@@ -21,7 +21,7 @@ type desktop struct {
 
 // newDesktop returns nil where the person does not sit at this machine's desktop,
 // as far as can be seen from here, unless it was asked for by name. Close it.
-func newDesktop(choice, lock string, getenv func(string) string, log *slog.Logger) *desktop {
+func newDesktop(choice, lock string, getenv func(string) string, log func() *slog.Logger) *desktop {
 	switch choice {
 	case "auto":
 		// It would appear on the wrong machine.
@@ -43,8 +43,12 @@ func (d *desktop) show(ctx context.Context, title, text string) {
 	if !d.speaks() {
 		return
 	}
-	if err := showNotice(ctx, d.getenv, title, text); err != nil && d.log != nil {
-		d.once.Do(func() { d.log.Debug("notice not shown on the desktop", "error", err) })
+	err := showNotice(ctx, d.getenv, title, text)
+	if err == nil || d.log == nil {
+		return
+	}
+	if log := d.log(); log != nil {
+		d.once.Do(func() { log.Debug("notice not shown on the desktop", "error", err) })
 	}
 }
 

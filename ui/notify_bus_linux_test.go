@@ -123,8 +123,8 @@ func TestADesktopWithoutNotices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			d := newDesktop("auto", filepath.Join(t.TempDir(), "notices.lock"), on(address),
-				slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			d := newDesktop("auto", filepath.Join(t.TempDir(), "notices.lock"), on(address), func() *slog.Logger { return logger })
 			for range 2 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				d.show(ctx, "oauthmux", "a secret of nobody")
