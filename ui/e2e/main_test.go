@@ -116,12 +116,12 @@ func build(path string, flags ...string) (string, error) {
 
 // missing skips the test for want of a part of the machine, and says how to get
 // it. Where everything must be there, it fails the test.
-func missing(t *testing.T, what, how string) {
-	t.Helper()
+func missing(tb testing.TB, what, how string) {
+	tb.Helper()
 	if os.Getenv("OAUTHMUX_REQUIRE_ALL") != "" {
-		t.Fatalf("%s is missing: %s", what, how)
+		tb.Fatalf("%s is missing: %s", what, how)
 	}
-	t.Skipf("%s is missing: %s", what, how)
+	tb.Skipf("%s is missing: %s", what, how)
 }
 
 // need skips the test unless a program is in PATH.

@@ -150,14 +150,14 @@ func (s *screen) wait(t *testing.T) int {
 
 // openTerminal opens a pseudo terminal. Nothing reads the master yet, and nobody
 // will ever write an answer to it.
-func openTerminal(t *testing.T) (master, slave *os.File) {
-	t.Helper()
+func openTerminal(tb testing.TB) (master, slave *os.File) {
+	tb.Helper()
 	fd, err := syscall.Open("/dev/ptmx", syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		missing(t, "/dev/ptmx", "mount devpts")
+		missing(tb, "/dev/ptmx", "mount devpts")
 	}
 	master = os.NewFile(uintptr(fd), "/dev/ptmx") // non-blocking: a read ends when it is closed
-	t.Cleanup(func() { _ = master.Close() })
+	tb.Cleanup(func() { _ = master.Close() })
 	var number, unlock int32
 	size := [4]uint16{30, 100}
 	for _, call := range []struct {
@@ -169,16 +169,16 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 		{syscall.TIOCSWINSZ, unsafe.Pointer(&size)},
 	} {
 		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), call.request, uintptr(call.value)); errno != 0 {
-			t.Fatal(errno)
+			tb.Fatal(errno)
 		}
 	}
 	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := slave.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return master, slave
