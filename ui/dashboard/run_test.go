@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -250,4 +252,66 @@ func (b *safeBuffer) String() string {
 		return ""
 	}
 	return b.b.String()
+}
+
+// Not a byte goes to the terminal while nothing on the screen changes, however often
+// Bubble Tea looks and the engine says the same; and what does change costs its own
+// lines alone.
+func TestNothingIsWrittenWhileNothingChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := several()
+		st.Accounts[2].State, st.Accounts[2].Cooldowns = control.StateReady, nil
+		begin := time.Now()
+		st.Now = begin.Truncate(time.Minute) // so that the clock stands for one
+		for i := range st.Accounts {
+			st.Accounts[i].UsageAt, st.Accounts[i].TokenExpiresAt, st.Accounts[i].LoggedInAt, st.Accounts[i].LoginExpiresAt = nil, nil, nil, nil
+			for j := range st.Accounts[i].Windows {
+				if st.Accounts[i].Windows[j].ResetsAt != nil {
+					st.Accounts[i].Windows[j].ResetsAt = new(st.Now.Add(3*hour + 30*time.Second))
+				}
+			}
+		}
+		e := &fakeEngine{state: st}
+		in, keyboard := io.Pipe()
+		var out safeBuffer
+		done := make(chan error, 1)
+		go func() { done <- Run(t.Context(), Options{Engine: e, In: in, Out: &out}) }()
+		time.Sleep(time.Second)
+		first := len(out.String())
+		if !strings.Contains(out.String(), "7 accounts") {
+			t.Errorf("the screen shows %q", out.String())
+		}
+		for range 25 {
+			same := st
+			same.Now = st.Now.Add(time.Since(begin))
+			e.set(same)
+			time.Sleep(time.Second)
+		}
+		if s := out.String(); len(s) != first {
+			t.Errorf("%d bytes were written while nothing changed: %q", len(s)-first, s[first:])
+		}
+		if _, err := io.WriteString(keyboard, "p"); err != nil { // what does change is written
+			t.Error(err)
+		}
+		other := st
+		other.Now = st.Now.Add(time.Since(begin))
+		other.Accounts = slices.Clone(st.Accounts)
+		other.Accounts[1].InFlight, other.Accounts[1].State = 1, control.StateServing
+		e.set(other)
+		time.Sleep(time.Second)
+		if n := len(out.String()) - first; n == 0 || n > first/2 {
+			t.Errorf("one row that changed cost %d bytes of a frame's %d", n, first)
+		}
+		if _, err := io.WriteString(keyboard, "q"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		if strings.Contains(out.String(), "Quit?") {
+			_, _ = io.WriteString(keyboard, "y")
+		}
+		_ = in.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
