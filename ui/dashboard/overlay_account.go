@@ -27,6 +27,16 @@ func (m *model) labelProblem(label, account string) string {
 	return ""
 }
 
+// typedProblem is labelProblem while somebody types: an empty field is one that is
+// about to be filled.
+func (m *model) typedProblem(f *field, account string) string {
+	label := strings.TrimSpace(f.value())
+	if label == "" {
+		return ""
+	}
+	return m.labelProblem(label, account)
+}
+
 // renameOverlay asks for a new label.
 type renameOverlay struct {
 	m             *model
@@ -61,11 +71,7 @@ func (o *renameOverlay) update(msg tea.Msg) tea.Cmd {
 		case matches(msg, keys.Accept):
 			return o.accept()
 		case o.input.update(msg):
-			label := strings.TrimSpace(o.input.value())
-			o.problem, o.hint = "", ""
-			if label != "" {
-				o.problem = o.m.labelProblem(label, o.account)
-			}
+			o.problem, o.hint = o.m.typedProblem(&o.input, o.account), ""
 		}
 	}
 	return nil

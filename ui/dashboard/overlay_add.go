@@ -384,7 +384,7 @@ func (o *addOverlay) doneKey(msg tea.KeyMsg) tea.Cmd {
 		}
 		return o.ask(control.Request{Action: control.ActionRename, Account: o.flow.Account, Label: label})
 	case o.label.update(msg):
-		o.problem, o.hint = "", ""
+		o.problem, o.hint = o.m.typedProblem(o.label, o.flow.Account), ""
 	}
 	return nil
 }

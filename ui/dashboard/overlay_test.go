@@ -478,3 +478,23 @@ func TestARefusedCodesWordsStayGoneOnceTheNextIsTyped(t *testing.T) {
 		s.lacks("that is not the code")
 	})
 }
+
+// A label that is taken is said to be before anybody asks for it.
+func TestALabelThatIsTakenIsSaidWhileItIsTyped(t *testing.T) {
+	e := loginEngine(oneAccount())
+	withEngine(t, e, func(s *screen) {
+		s.press("a", "down", "enter")
+		s.paste("good")
+		s.press("enter")
+		st := oneAccount()
+		st.Accounts = busy().Accounts[:2]
+		s.show(st)
+		s.wants("signed in as", "Label")
+		s.press("ctrl+u")
+		s.lacks("another account", "at least one character")
+		s.typed("Work")
+		s.wants("another account has this label already")
+		s.typed("2")
+		s.lacks("another account")
+	})
+}
