@@ -100,12 +100,16 @@ func (a *App) doSwitch(_ context.Context, r control.Request) (control.Reply, err
 	if err != nil {
 		return control.Reply{}, err
 	}
+	before := a.registry.Preferred(acc.Provider)
 	if err := a.registry.Prefer(acc.ID); err != nil {
 		return control.Reply{}, err
 	}
 	a.journal.Add(accounts.Entry{Kind: accounts.EntryPreferred, Account: acc.ID})
 	if name := *a.chosen.Load(); name != rotation.StrategySticky {
 		return a.done(acc.ID, "%s is preferred from now on, which counts under %s: new conversations start by %s", acc.Label, rotation.StrategySticky, name), nil
+	}
+	if before != "" && before != acc.ID { // who wants it back must know whom
+		return a.done(acc.ID, "%s is preferred from now on, in place of %s", acc.Label, a.label(before)), nil
 	}
 	return a.done(acc.ID, "%s is preferred from now on", acc.Label), nil
 }
