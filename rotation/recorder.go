@@ -1,0 +1,291 @@
+package rotation
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/oauthmux/oauthmux/accounts"
+	"github.com/oauthmux/oauthmux/usage"
+)
+
+// Times of a recorder, before its speed.
+const (
+	recordSpan  = 10 * time.Minute // of the requests that are counted together: 30 of them are 5 hours
+	recordLook  = 30 * time.Second // between two looks at a pool that changes
+	recordWrite = time.Minute      // from news until it is written
+)
+
+// maxTrails bounds the windows of one account that are followed: an upstream names them.
+const maxTrails = 8
+
+// History keeps what a recorder noted, over a restart.
+type History interface {
+	Load() (map[accounts.ID]usage.Past, error)
+	// Save adds readings to what is kept, replaces tallies, and removes who is gone.
+	Save(news map[accounts.ID]usage.Past, gone []accounts.ID) error
+}
+
+// RecorderOptions are what a recorder is made of.
+type RecorderOptions struct {
+	Pool interface {
+		Members(p accounts.ProviderID) []Member
+	}
+	Bus     *accounts.Bus
+	History History // nil: nothing survives a restart
+	Speed   float64 // how much faster than ours the upstream's time runs: a simulation's; 0: as fast
+	Log     *slog.Logger
+}
+
+// Recorder notes how each window fills and how many requests each account takes. It
+// answers from memory; Run makes durable what is to survive a restart, in its own
+// time, and does nothing while nothing happens.
+type Recorder struct {
+	o RecorderOptions
+
+	mu      sync.RWMutex // guards what follows; never held over I/O
+	known   map[accounts.ID]*record
+	started bool // the pool was looked at: what it counts from now on is new
+	look    uint // number of the last look
+	news    bool // something of known is to be written
+	gone    []accounts.ID
+
+	turn     sync.Mutex // held over the history's I/O: guards what follows
+	recalled bool       // what was kept is in known
+	troubled bool       // the last read or write failed, and was logged
+}
+
+// record is what is known of an account that has shown anything yet.
+type record struct {
+	trails  []trail
+	tally   *usage.Tally // nil: no request yet
+	counted int          // of the day's requests
+	look    uint         // when it was last seen
+	news    bool         // the tally is to be written
+}
+
+// trail is what is known of one window.
+type trail struct {
+	name, scope string
+	length      time.Duration
+	trend       usage.Trend
+	last        int64           // reading, in milliseconds since 1970
+	unsaved     []usage.Reading // at most maxUnsaved, the newest
+}
+
+// maxUnsaved bounds what waits for a disk that takes nothing.
+const maxUnsaved = 64
+
+// NewRecorder makes a recorder. It starts nothing.
+func NewRecorder(o RecorderOptions) *Recorder {
+	if o.Speed <= 0 {
+		o.Speed = 1
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Recorder{o: o, known: make(map[accounts.ID]*record)}
+}
+
+// Run notes what happens until ctx ends, and writes what is not written yet then.
+func (r *Recorder) Run(ctx context.Context) error {
+	box := r.o.Bus.Subscribe(1, accounts.PoolChanged)
+	defer box.Close()
+	r.observe(time.Now())
+	r.Recall()
+	lookEvery, writeEvery := max(r.fast(recordLook), announceEvery), max(r.fast(recordWrite), lazyWrite)
+	looked, stale := time.Now(), false // stale: something changed since
+	var news time.Time                 // when there was some to write; zero: there is none
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var due time.Time
+		if stale {
+			due = looked.Add(lookEvery)
+		}
+		if next := news.Add(writeEvery); !news.IsZero() && (due.IsZero() || next.Before(due)) {
+			due = next
+		}
+		var alarm <-chan time.Time // never, while there is nothing to do
+		if !due.IsZero() {
+			timer.Reset(time.Until(due))
+			alarm = timer.C
+		}
+		select {
+		case <-box.Ready():
+			box.Drain()
+			stale = true
+		case <-alarm:
+		case <-ctx.Done():
+			r.observe(time.Now())
+			r.write()
+			return ctx.Err()
+		}
+		now := time.Now()
+		if stale && now.Sub(looked) >= lookEvery {
+			looked, stale = now, false
+			if r.observe(now) && news.IsZero() {
+				news = now
+			}
+		}
+		if !news.IsZero() && now.Sub(news) >= writeEvery {
+			news = time.Time{}
+			if !r.write() {
+				news = now // once more, later
+			}
+		}
+	}
+}
+
+// fast is a time of ours in the upstream's.
+func (r *Recorder) fast(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / r.o.Speed)
+}
+
+// Forecast says what becomes of a window whose newest reading is from the moment at.
+// It reports false where it would be a guess.
+func (r *Recorder) Forecast(id accounts.ID, w usage.Window, at, now time.Time) (usage.Forecast, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	rec := r.known[id]
+	if rec == nil {
+		return usage.Forecast{}, false
+	}
+	t := rec.trail(w.Name, w.Scope)
+	if t == nil {
+		return usage.Forecast{}, false
+	}
+	return t.trend.Forecast(usage.Reading{At: at, Used: w.Used, ResetsAt: w.ResetsAt}, t.length, now)
+}
+
+// Traffic returns how many requests an account took in each span up to that of the
+// moment now, oldest first, and when that one ends. It reports false when there were
+// none.
+func (r *Recorder) Traffic(id accounts.ID, now time.Time) (requests []int, ends time.Time, span time.Duration, ok bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	rec := r.known[id]
+	if rec == nil || rec.tally == nil {
+		return nil, time.Time{}, 0, false
+	}
+	requests, ends, ok = rec.tally.At(now)
+	return requests, ends, rec.tally.Span, ok
+}
+
+func (rec *record) trail(name, scope string) *trail {
+	for i := range rec.trails {
+		if t := &rec.trails[i]; t.name == name && t.scope == scope {
+			return t
+		}
+	}
+	return nil
+}
+
+// observe looks at every account. It reports whether there is something to write.
+func (r *Recorder) observe(now time.Time) bool {
+	members := r.o.Pool.Members("")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.look++
+	for i := range members {
+		r.note(&members[i], now)
+	}
+	r.started = true
+	for id, rec := range r.known {
+		if rec.look != r.look {
+			delete(r.known, id)
+			r.gone, r.news = append(r.gone, id), true
+		}
+	}
+	return r.news
+}
+
+// note takes in what an account shows. r.mu is held.
+func (r *Recorder) note(m *Member, now time.Time) {
+	rec := r.known[m.Account.ID]
+	if rec == nil {
+		rec = new(record)
+	}
+	for _, w := range m.Usage.Windows {
+		if rec.follow(w, m.Usage.At, r.fast(w.Length), now) {
+			r.news = true
+		}
+	}
+	switch requests := m.Account.Counts.Requests; {
+	case requests == rec.counted:
+	case !r.started:
+		rec.counted = requests // in the last run
+	default:
+		took := requests - rec.counted
+		if took < 0 {
+			took = requests // another day began
+		}
+		rec.counted = requests
+		if took > 0 {
+			if rec.tally == nil {
+				rec.tally = new(usage.Tally)
+			}
+			rec.tally.Add(now, max(r.fast(recordSpan), time.Second/2), took)
+			rec.news, r.news = true, true
+		}
+	}
+	if rec.counted > 0 || rec.tally != nil || len(rec.trails) > 0 {
+		rec.look = r.look
+		r.known[m.Account.ID] = rec
+	}
+}
+
+// follow takes in what was read of a window. It reports whether that is worth to be
+// written.
+func (rec *record) follow(w usage.Window, at time.Time, length time.Duration, now time.Time) bool {
+	switch {
+	case length <= 0, !(w.Used >= 0 && w.Used <= 10), at.Sub(now) > time.Minute:
+		return false // it says nothing, or is another clock's
+	case w.ResetsAt.IsZero() && w.Used == 0, !w.ResetsAt.IsZero() && !now.Before(w.ResetsAt):
+		return false // it does not run
+	}
+	t := rec.trail(w.Name, w.Scope)
+	if t == nil {
+		if t = rec.begin(w); t == nil {
+			return false
+		}
+	}
+	t.length = length
+	reading := usage.Reading{At: at.Round(0), Used: w.Used, ResetsAt: w.ResetsAt}
+	if !t.trend.Wants(reading, length) {
+		return false
+	}
+	t.add(reading)
+	t.unsaved = append(t.unsaved, reading)
+	if extra := len(t.unsaved) - maxUnsaved; extra > 0 {
+		t.unsaved = append(t.unsaved[:0], t.unsaved[extra:]...)
+	}
+	return true
+}
+
+// begin makes room for another window, in the place of one that is out of date if
+// there are many. nil: there is none.
+func (rec *record) begin(w usage.Window) *trail {
+	fresh := trail{name: w.Name, scope: w.Scope}
+	if len(rec.trails) < maxTrails {
+		rec.trails = append(rec.trails, fresh)
+		return &rec.trails[len(rec.trails)-1]
+	}
+	oldest := &rec.trails[0]
+	for i := range rec.trails {
+		if t := &rec.trails[i]; t.last < oldest.last {
+			oldest = t
+		}
+	}
+	if time.Since(time.UnixMilli(oldest.last)) <= oldest.length {
+		return nil
+	}
+	*oldest = fresh
+	return oldest
+}
+
+func (t *trail) add(r usage.Reading) {
+	t.trend.Add(r, t.length)
+	t.last = r.At.UnixMilli()
+}
