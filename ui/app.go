@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/oauthmux/oauthmux/accounts"
+	"github.com/oauthmux/oauthmux/accounts/history"
 	"github.com/oauthmux/oauthmux/accounts/vault"
 	"github.com/oauthmux/oauthmux/relogin"
 	"github.com/oauthmux/oauthmux/rotation"
@@ -29,6 +30,10 @@ type appOptions struct {
 	Getenv     func(string) string
 	Environ    func() []string // for children; nil: os.Environ
 	Door       net.Listener    // what the engine before listened on; nil: proxy.listen is opened
+
+	// Speed is how much faster than ours the upstream's time runs; 0: as fast. A
+	// simulation's windows are that much shorter than their names.
+	Speed float64
 
 	// Demo is the line that says so; "": it is not the demo. The demo's key is in
 	// memory only.
@@ -61,6 +66,9 @@ type App struct {
 	proxy     *rotation.Proxy
 	keepalive *rotation.Keepalive
 	poller    *rotation.Poller
+	history   *history.Store
+	recorder  *rotation.Recorder
+	recall    sync.Once // without Run: the recorder read what was kept
 
 	passphrase  string
 	typed       atomic.Pointer[string] // the passphrase that a person opened the vault with; nil: nobody had to
@@ -98,6 +106,7 @@ func openApp(o appOptions) (*App, error) {
 		config: o.Config, paths: o.Paths, version: o.Version, log: o.Log, demo: o.Demo, network: out,
 		bus: &accounts.Bus{}, providers: providers, passphrase: o.Passphrase, environment: o.Environ, inherited: o.Door,
 		ready: make(chan struct{}), asked: make(chan struct{}),
+		history: history.New(o.Paths.History, o.Log),
 	}
 	a.journal = &accounts.Journal{Bus: a.bus}
 	a.vault, err = vault.Open(vault.Options{
@@ -115,6 +124,7 @@ func openApp(o appOptions) (*App, error) {
 		return nil, fmt.Errorf("open the accounts: %w", err)
 	}
 	a.wire()
+	a.recorder = rotation.NewRecorder(rotation.RecorderOptions{Pool: a.pool, Bus: a.bus, History: a.history, Speed: o.Speed, Log: o.Log})
 	return a, nil
 }
 

@@ -183,6 +183,7 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 	if err := a.registry.Remove(acc.ID); err != nil {
 		return control.Reply{}, err
 	}
+	a.forget(acc.ID)
 	// Once more: a login may have been stored for the account while it was known still.
 	if err := a.vault.Remove(ctx, string(acc.ID)); err != nil {
 		return control.Reply{}, err

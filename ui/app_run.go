@@ -51,6 +51,7 @@ func (a *App) Run(ctx context.Context) error {
 	rear, memory := errgroup.WithContext(memory)
 	rear.Go(a.vital("the registry", func() error { return a.registry.Run(memory) }))
 	rear.Go(a.vital("the pool", func() error { return a.pool.Run(memory) }))
+	rear.Go(a.spare(memory, "the recorder", a.recorder.Run))
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

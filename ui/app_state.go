@@ -17,8 +17,11 @@ import (
 
 // State implements control.Engine from memory: no keyring, no network, and of the
 // disk one look at whether there is a key at all, until there is. So it can be
-// asked at any moment.
+// asked at any moment. Where no engine runs, the history is read the first time.
 func (a *App) State(context.Context) (control.State, error) {
+	if !a.running.Load() {
+		a.recall.Do(a.recorder.Recall)
+	}
 	now := time.Now()
 	s := control.State{
 		Status:   a.status(now),
@@ -35,6 +38,7 @@ func (a *App) State(context.Context) (control.State, error) {
 		Poll:     a.config.Usage.Poll.Std(),
 		Toast:    a.config.UI.Toast.Std(),
 	}
+	s.Traffic = a.traffic(s.Accounts, now)
 	for i := range s.Accounts {
 		if s.Accounts[i].State != control.StateNeedsYou {
 			continue
@@ -130,7 +134,7 @@ func (a *App) account(m *rotation.Member, now time.Time) control.Account {
 			out.Cooldowns = append(out.Cooldowns, control.Cooldown{Until: c.Until.UTC(), Scope: c.Scope, Evidence: c.Evidence})
 		}
 	}
-	out.Windows = windows(m.Usage, now)
+	out.Windows = a.windows(m, now)
 	out.State, out.Reason = a.accountState(m, now)
 	return out
 }
@@ -150,19 +154,21 @@ func (a *App) loginEnd(acc *accounts.Account) *time.Time {
 
 // windows always names the account's two windows, also while nothing is known
 // of them, and after them what else was read.
-func windows(s usage.Snapshot, now time.Time) []control.Window {
+func (a *App) windows(m *rotation.Member, now time.Time) []control.Window {
 	size := 2
-	for i := range s.Windows {
-		if s.Windows[i].Scope != "" {
+	for i := range m.Usage.Windows {
+		if m.Usage.Windows[i].Scope != "" {
 			size++
 		}
 	}
 	out := append(make([]control.Window, 0, size), control.Window{Name: usage.FiveHour}, control.Window{Name: usage.SevenDay})
-	for _, w := range s.Windows {
+	for _, w := range m.Usage.Windows {
 		cw := control.Window{Name: w.Name, Used: new(w.Used), ResetsAt: known(w.ResetsAt), Scope: w.Scope}
 		if !w.ResetsAt.IsZero() && !now.Before(w.ResetsAt) {
 			zero := 0.0 // the window ended; the next begins with the next request
 			cw.Used, cw.ResetsAt = &zero, nil
+		} else if f, ok := a.recorder.Forecast(m.Account.ID, w, m.Usage.At, now); ok {
+			cw.Forecast = forecast(f, w)
 		}
 		switch i := slices.IndexFunc(out, func(o control.Window) bool { return o.Name == w.Name && o.Scope == w.Scope }); i {
 		case -1:

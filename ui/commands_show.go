@@ -28,7 +28,7 @@ func (p *program) listCommand() *cobra.Command {
 
 func (p *program) usageCommand() *cobra.Command {
 	var refresh bool
-	c := p.command("usage", "Show how much of each limit is used", `  oauthmux usage
+	c := p.command("usage", "Show how much of each limit is used, and what becomes of it", `  oauthmux usage
   oauthmux usage --refresh`, none, func(ctx context.Context, _ []string) error {
 		var before func(control.Engine) error
 		if refresh {
@@ -124,6 +124,9 @@ func normal(a control.Account) control.Account {
 	a.Windows = append([]control.Window{}, a.Windows...)
 	for i := range a.Windows {
 		a.Windows[i].ResetsAt = utc(a.Windows[i].ResetsAt)
+		if f := a.Windows[i].Forecast; f != nil {
+			a.Windows[i].Forecast = &control.Forecast{FullAt: utc(f.FullAt), UsedAtReset: f.UsedAtReset, Basis: f.Basis}
+		}
 	}
 	a.TokenExpiresAt, a.LoggedInAt = utc(a.TokenExpiresAt), utc(a.LoggedInAt)
 	a.LoginExpiresAt, a.UsageAt = utc(a.LoginExpiresAt), utc(a.UsageAt)

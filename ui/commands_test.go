@@ -79,9 +79,15 @@ func someState() control.State {
 					Order: 1, Preferred: true, State: control.StateServing, InFlight: 2, Requests: 214, Failovers: 1, LastStatus: &ok,
 					TokenExpiresAt: at(6 * time.Hour), LoggedInAt: at(-48 * time.Hour), UsageAt: at(-12 * time.Second), UsageSource: "headers",
 					Windows: []control.Window{
-						{Name: "5h", Used: share(0.78), ResetsAt: at(72 * time.Minute)},
+						{Name: "5h", Used: share(0.78), ResetsAt: at(72 * time.Minute), Forecast: &control.Forecast{
+							FullAt: at(39 * time.Minute), UsedAtReset: share(1), Basis: "22 readings in 47 min",
+						}},
 						{Name: "7d", Used: share(0.999), ResetsAt: at(99 * time.Hour)},
 						{Name: "7d", Used: share(1.02), Scope: "sonnet"},
+						{Name: "7d", Used: share(0.31), Scope: "opus", ResetsAt: at(99 * time.Hour), Forecast: &control.Forecast{
+							UsedAtReset: share(0.619), Basis: "20 readings in 1 d 3 h",
+						}},
+						{Name: "7d", Used: share(0.2), Scope: "haiku", Forecast: &control.Forecast{Basis: "9 readings in 22 h"}},
 					},
 				},
 				{
@@ -198,6 +204,21 @@ func TestDocumentsOmitNothing(t *testing.T) {
 	}
 }
 
+// A forecast is null, or has its three fields, of which each but the last may be null.
+func TestDocumentsTellTheForecast(t *testing.T) {
+	_, out, _ := run(t, &fakeEngine{state: someState()}, "usage", "--json")
+	for _, want := range []string{
+		`"resets_at":"2026-03-01T13:12:00Z","scope":"","forecast":{"full_at":"2026-03-01T12:39:00Z","used_at_reset":1,"basis":"22 readings in 47 min"}`,
+		`"used":0.999,"resets_at":"2026-03-05T15:00:00Z","scope":"","forecast":null`,
+		`"scope":"opus","forecast":{"full_at":null,"used_at_reset":0.619,"basis":"20 readings in 1 d 3 h"}`,
+		`"scope":"haiku","forecast":{"full_at":null,"used_at_reset":null,"basis":"9 readings in 22 h"}`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("usage --json does not say %s: %s", want, out)
+		}
+	}
+}
+
 func TestTimesOfDocumentsAreUTC(t *testing.T) {
 	zone := time.FixedZone("somewhere", 5*3600)
 	s := someState()
@@ -213,6 +234,9 @@ func TestTimesOfDocumentsAreUTC(t *testing.T) {
 		for j := range s.Accounts[i].Windows {
 			if at := s.Accounts[i].Windows[j].ResetsAt; at != nil {
 				*at = at.In(zone)
+			}
+			if f := s.Accounts[i].Windows[j].Forecast; f != nil && f.FullAt != nil {
+				*f.FullAt = f.FullAt.In(zone)
 			}
 		}
 	}

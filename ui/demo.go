@@ -65,6 +65,7 @@ func openDemo(ctx context.Context, o demoOptions) (_ *demo, err error) {
 	d.app, err = openApp(appOptions{
 		Config: cfg, Paths: paths, Version: o.Version, Log: o.Log,
 		Getenv: func(string) string { return "" }, // nothing of the person's own reaches the demo
+		Speed:  d.scene.Options.Speed,
 		Demo: fmt.Sprintf("a simulated provider, %s times faster: 5 hours last %s; nothing leaves this machine",
 			compact(d.scene.Options.Speed), span(time.Duration(float64(5*time.Hour)/d.scene.Options.Speed))),
 	})

@@ -22,7 +22,7 @@ type fileFact struct {
 
 // ownNames are what lies in the data and the state folder besides the vault.
 // What else is there is none of our business.
-var ownNames = []string{"accounts.json*", "engine.lock", "state.lock", "notices.lock", "control.sock", "oauthmux*.log"}
+var ownNames = []string{"accounts.json*", "engine.lock", "state.lock", "notices.lock", "control.sock", "oauthmux*.log", "history.db*", "crash-*.txt"}
 
 // lookAtFiles finds what others may use, what this user cannot, and what is
 // something else than it should be.

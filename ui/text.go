@@ -98,7 +98,7 @@ func listText(s control.State) string {
 }
 
 func usageText(s control.State) string {
-	return perProvider(s, []string{" ", "ACCOUNT", "WINDOW", "USED", "RESETS", "READ"}, map[int]bool{3: true},
+	return perProvider(s, []string{" ", "ACCOUNT", "WINDOW", "USED", "RESETS", "AT THIS PACE", "READ"}, map[int]bool{3: true},
 		func(a control.Account, t *table) {
 			label, read := printable(a.Label), "no reading"
 			if a.UsageAt != nil {
@@ -106,11 +106,11 @@ func usageText(s control.State) string {
 			}
 			sign := mark(a)
 			for _, w := range a.Windows {
-				t.add(sign, label, windowName(w), share(w.Used), resets(w.ResetsAt, s.Now), read)
+				t.add(sign, label, windowName(w), share(w.Used), resets(w.ResetsAt, s.Now), pace(w.Forecast, s.Now), read)
 				sign, label, read = "", "", "" // said once
 			}
 			if label != "" {
-				t.add(sign, label, "", "", "", read)
+				t.add(sign, label, "", "", "", "", read)
 			}
 		}) + notes(s)
 }

@@ -104,7 +104,7 @@ func FuzzPaths(f *testing.F) {
 		for _, path := range []string{p.Vault, p.Browsers} {
 			inside(p.Data, path)
 		}
-		for _, path := range []string{p.Log, p.EngineLock, p.StateLock} {
+		for _, path := range []string{p.Log, p.History, p.EngineLock, p.StateLock} {
 			inside(p.State, path)
 		}
 		if home != "" {

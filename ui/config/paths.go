@@ -14,11 +14,12 @@ import (
 type Paths struct {
 	ConfigFile string // config.toml
 	Data       string // folder: accounts.json, vault, browsers
-	State      string // folder: log, locks, socket
+	State      string // folder: log, history, locks, socket
 
 	Vault      string // folder of the sealed tokens, in Data
 	Browsers   string // folder of the browser profiles, in Data
 	Log        string // oauthmux.log, in State
+	History    string // history.db, in State: what was read of the windows
 	EngineLock string // held by the process that is the engine
 	StateLock  string // held while accounts.json is changed
 	NoticeLock string // held by the screen that shows notices on the desktop
@@ -76,6 +77,7 @@ func paths(config, data, state string) Paths {
 		Vault:      filepath.Join(data, "vault"),
 		Browsers:   filepath.Join(data, "browsers"),
 		Log:        filepath.Join(state, "oauthmux.log"),
+		History:    filepath.Join(state, "history.db"),
 		EngineLock: filepath.Join(state, "engine.lock"),
 		StateLock:  filepath.Join(state, "state.lock"),
 		NoticeLock: filepath.Join(state, "notices.lock"),

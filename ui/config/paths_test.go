@@ -18,7 +18,7 @@ func TestOneHomeHoldsEverything(t *testing.T) {
 	}
 	want := Paths{
 		ConfigFile: filepath.Join(home, "config.toml"), Data: home, State: home, Vault: filepath.Join(home, "vault"), Browsers: filepath.Join(home, "browsers"),
-		Log: filepath.Join(home, "oauthmux.log"), EngineLock: filepath.Join(home, "engine.lock"), StateLock: filepath.Join(home, "state.lock"),
+		Log: filepath.Join(home, "oauthmux.log"), History: filepath.Join(home, "history.db"), EngineLock: filepath.Join(home, "engine.lock"), StateLock: filepath.Join(home, "state.lock"),
 		NoticeLock: filepath.Join(home, "notices.lock"),
 	}
 	if p != want {

@@ -117,7 +117,7 @@ type Window struct {
 	Used     *float64   `json:"used"`
 	ResetsAt *time.Time `json:"resets_at"`
 	Scope    string     `json:"scope"`
-	Forecast *Forecast  `json:"forecast"` // null: too little is known to say
+	Forecast *Forecast  `json:"forecast"` // null: too little is known to say, or it is full
 }
 
 // Forecast is what becomes of a window if its account goes on as it did lately.
