@@ -176,7 +176,8 @@ func (r *Registry) Rebuild(records map[ID]vault.Record) error {
 // middle of a sign-in can leave a copy of its tokens, and one refresh token must
 // never be two accounts'. An identity that is known already needs no second
 // account, unless the one that has it has no record: then its id in the file is
-// not what it was, and this is the login.
+// not what it was, and this is the login. What was asked to be a certain account's
+// is no other one's (see Sweep).
 func (d *document) fill(records map[ID]vault.Record, sealed func(ID) bool) {
 	ids := slices.SortedFunc(maps.Keys(records), func(a, b ID) int {
 		x, y := records[a], records[b]
@@ -191,7 +192,7 @@ func (d *document) fill(records map[ID]vault.Record, sealed func(ID) bool) {
 	for _, id := range ids {
 		record := records[id]
 		known, twin := d.identified(ProviderID(record.Provider), record.Identity)
-		if !validID(id) || record.Provider == "" || d.index(id) >= 0 || twin && sealed(known.ID) || presented[record.RefreshToken] {
+		if !validID(id) || record.Provider == "" || record.For != "" || d.index(id) >= 0 || twin && sealed(known.ID) || presented[record.RefreshToken] {
 			continue
 		}
 		presented[record.RefreshToken] = record.RefreshToken != ""

@@ -118,3 +118,122 @@ func TestC15_ALoginThatWasNotRenamedYetIsFound(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// records returns all that the vault holds.
+func (h *home) records(t *testing.T) map[ID]vault.Record {
+	t.Helper()
+	records := map[ID]vault.Record{}
+	for _, id := range vaulted(t, h) {
+		record, err := h.vault.Read(id)
+		if err != nil {
+			t.Error(err)
+		}
+		records[ID(id)] = record
+	}
+	return records
+}
+
+// TestT20_ARefusedSignInThatIsKilledIsNoAccount has the processes of others, and the
+// next start, look while it is not known yet that somebody else signed in.
+func TestT20_ARefusedSignInThatIsKilledIsNoAccount(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, simulator.Options{})
+	p, _ := h.providers.Get(simulated)
+	ada := h.addAccount(t, "ada", "work")
+	p.Identity = nil // as of a server whose token response says nothing
+	profile := p.Profile
+	var left map[ID]vault.Record
+	p.Profile = func(ctx context.Context, c Doer, token Token) (Identity, error) {
+		left = h.records(t)
+		return profile(ctx, c, token)
+	}
+	flow, err := h.logins.StartFor(t.Context(), ada.ID, LoginPaste)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.pasteFor(t, flow, "bob"); got.Failure != FailureIdentity {
+		t.Errorf("bob for ada: %+v", got)
+	}
+	if ids := vaulted(t, h); len(left) != 2 || len(ids) != 1 {
+		t.Fatalf("there were %d records while it was asked whose the login is, and then %v", len(left), ids)
+	}
+	for id, record := range left {
+		if id != ada.ID {
+			leave(t, h, id, record)
+		}
+	}
+	if err := h.registry.Rebuild(left); err != nil {
+		t.Fatal(err)
+	}
+	if all := h.registry.All(); len(all) != 1 {
+		t.Errorf("bob's login is an account: %+v", all)
+	}
+}
+
+// TestT20_ARefusedSignInIsNotStoredWhereItSaysItself fails where the refused login
+// was in the vault for a moment.
+func TestT20_ARefusedSignInIsNotStoredWhereItSaysItself(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, simulator.Options{})
+	ada := h.addAccount(t, "ada", "work")
+	flow, err := h.logins.StartFor(t.Context(), ada.ID, LoginPaste)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _ := h.authorize(t, flow, "bob")
+	s := &signIn{l: h.logins, f: h.logins.flows[flow.ID], p: h.logins.flows[flow.ID].provider, home: newID()}
+	if s.held, err = h.vault.Lock(t.Context(), string(s.home)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.complete(t.Context(), code); err == nil {
+		t.Error("bob is ada")
+	}
+	if ids := vaulted(t, h); len(ids) != 1 {
+		t.Errorf("the vault has %v", ids)
+	}
+}
+
+// TestC15_ALoginOfNobodyKnownIsNoAccountOfItsOwn signs in to a busy account of a
+// provider that says of nobody who it is.
+func TestC15_ALoginOfNobodyKnownIsNoAccountOfItsOwn(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, simulator.Options{})
+	a, waiting := h.signInWhileBusy(t, true)
+	if err := h.registry.Rebuild(h.records(t)); err != nil {
+		t.Fatal(err)
+	}
+	if all := h.registry.All(); len(all) != 1 || waiting == "" {
+		t.Errorf("%q is an account of its own beside %s: %+v", waiting, a.ID, all)
+	}
+}
+
+// signInWhileBusy makes an account and signs in to it once more, for nothing, while
+// somebody has its lock. It returns where the login is.
+func (h *home) signInWhileBusy(t *testing.T, silent bool) (a Account, waiting ID) {
+	t.Helper()
+	if p, _ := h.providers.Get(simulated); silent {
+		p.Identity, p.Profile = nil, nil
+	}
+	a = h.addAccount(t, "ada", "work")
+	held, err := h.vault.Lock(t.Context(), string(a.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	flow, err := h.logins.StartFor(t.Context(), a.ID, LoginPaste)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _ := h.authorize(t, flow, "ada")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, _, err := h.logins.finish(ctx, h.logins.flows[flow.ID], code); err == nil {
+		t.Error("the account was renewed without its lock")
+	}
+	for _, id := range vaulted(t, h) {
+		if ID(id) != a.ID {
+			waiting = ID(id)
+		}
+	}
+	return a, waiting
+}

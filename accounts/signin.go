@@ -25,6 +25,7 @@ type signIn struct {
 	stored  vault.Record // what home holds
 	unsaved bool         // that is in memory only
 
+	proven  bool  // it is the login of the account that was asked for
 	kept    bool  // home stays: it is an account's, or all that there is of the login
 	asked   bool  // the profile endpoint
 	silence error // why that did not say whose it is; nil: it answered, or was not asked
@@ -78,6 +79,12 @@ func (s *signIn) complete(ctx context.Context, code string) (ID, bool, error) {
 	if s.p.Identity != nil {
 		s.who = s.p.Identity(s.raw)
 	}
+	if s.who.Key != "" { // nobody has to be asked: what is another one's is not even stored
+		if _, _, err := s.owner(); err != nil {
+			return "", false, err
+		}
+		s.proven = true
+	}
 	// Whose it is may have to be asked over the network, and the account that it
 	// belongs to may be busy. It is durable before that, in a folder that is no
 	// account's.
@@ -91,6 +98,7 @@ func (s *signIn) complete(ctx context.Context, code string) (ID, bool, error) {
 	if err != nil {
 		return "", false, err
 	}
+	s.proven = true
 	if known {
 		s.complement(s.account()) // what stays behind if this process dies says whose it is
 		return s.renew(ctx, owner)
@@ -105,14 +113,18 @@ func (s *signIn) account() Account {
 	return a
 }
 
-// put stores a record at home, unless that is what home holds.
+// put stores a record at home, unless that is what home holds. It says which account
+// was asked for: killed anywhere from here on, the login becomes no other one.
 func (s *signIn) put(now vault.Record) error {
 	stored := s.stored
+	now.For = string(s.f.want.account)
+	now.Unproven = now.For != "" && !s.proven
 	if s.unsaved {
 		return vault.ErrUnsaved
 	}
 	if stored.RefreshToken == now.RefreshToken && stored.Raw != nil && now.Identity == stored.Identity && now.Label == stored.Label &&
-		now.Email == stored.Email && now.Org == stored.Org && now.Plan == stored.Plan && now.Order == stored.Order {
+		now.Email == stored.Email && now.Org == stored.Org && now.Plan == stored.Plan && now.Order == stored.Order &&
+		now.Unproven == stored.Unproven {
 		return nil
 	}
 	if stored.Raw != nil { // the first is prepared for before the code is sent

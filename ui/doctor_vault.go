@@ -212,7 +212,7 @@ func (f *facts) twin(id string) string {
 		a := &f.meta.Accounts[i]
 		other, ok := f.records[string(a.ID)]
 		sealed := slices.ContainsFunc(f.traces, func(t vault.Trace) bool { return t.ID == string(a.ID) && t.Record })
-		if r.Identity != "" && r.Identity == a.Identity && r.Provider == string(a.Provider) && sealed || ok && r.RefreshToken != "" && r.RefreshToken == other.RefreshToken {
+		if r.For != "" && r.For == string(a.ID) || r.Identity != "" && r.Identity == a.Identity && r.Provider == string(a.Provider) && sealed || ok && r.RefreshToken != "" && r.RefreshToken == other.RefreshToken {
 			return a.Label
 		}
 	}

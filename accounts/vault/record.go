@@ -17,6 +17,11 @@ type Record struct {
 	Order                                       int
 	Paused                                      bool // as of this record; pausing alone writes none
 
+	// For is the account that the login was asked to be of, where it lies under a
+	// name of its own; "": it is the account of that name.
+	For      string
+	Unproven bool // nobody has found out yet whether it is that one's
+
 	TokenURL     string // the token endpoint that issued it
 	LoggedInAt   time.Time
 	ReceivedAt   time.Time
@@ -67,6 +72,8 @@ type sealedRecord struct {
 	Plan       string    `json:"plan"`
 	Order      int       `json:"order"`
 	Paused     bool      `json:"paused"` // a record without it is not paused
+	For        string    `json:"for"`    // a record without it is an account's own
+	Unproven   bool      `json:"unproven"`
 	TokenURL   string    `json:"token_url"`
 	LoggedInAt time.Time `json:"logged_in_at"`
 	ReceivedAt time.Time `json:"received_at"`
@@ -81,6 +88,7 @@ func (s *sealer) sealEntry(account string, e entry) ([]byte, error) {
 	plain, err := json.Marshal(sealedRecord{
 		Family: e.family, Parent: e.parent,
 		Provider: e.Provider, Identity: e.Identity, Label: e.Label, Email: e.Email, Org: e.Org, Plan: e.Plan, Order: e.Order, Paused: e.Paused,
+		For: e.For, Unproven: e.Unproven,
 		TokenURL: e.TokenURL, LoggedInAt: e.LoggedInAt, ReceivedAt: e.ReceivedAt,
 		Refresh: []byte(e.RefreshToken), Raw: e.Raw,
 	})
@@ -108,6 +116,7 @@ func (s *sealer) unsealEntry(account string, data []byte) (entry, error) {
 		Record: Record{
 			Generation: generation,
 			Provider:   r.Provider, Identity: r.Identity, Label: r.Label, Email: r.Email, Org: r.Org, Plan: r.Plan, Order: r.Order, Paused: r.Paused,
+			For: r.For, Unproven: r.Unproven,
 			TokenURL: r.TokenURL, LoggedInAt: r.LoggedInAt, ReceivedAt: r.ReceivedAt,
 			RefreshToken: string(r.Refresh), Raw: r.Raw,
 		},

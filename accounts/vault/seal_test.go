@@ -16,7 +16,7 @@ import (
 func fullEntry() entry {
 	return entry{
 		Record: Record{
-			Generation: 7, Provider: "p", Identity: "i", Label: "wörk", Email: "e@x", Org: "o", Plan: "max", Order: 3, Paused: true,
+			Generation: 7, Provider: "p", Identity: "i", Label: "wörk", Email: "e@x", Org: "o", Plan: "max", Order: 3, Paused: true, For: "a-1", Unproven: true,
 			TokenURL: "https://t.example/token", LoggedInAt: time.Unix(1, 0).UTC(), ReceivedAt: time.Unix(2, 5).UTC(),
 			RefreshToken: "r\xff\x00\n\"", Raw: []byte("{\"refresh_token\":\"r\"}\xff"),
 		},
@@ -43,7 +43,7 @@ func TestARecordComesBackAsItWas(t *testing.T) {
 func TestARecordOfAnEarlierVersion(t *testing.T) {
 	s := testSeals(t)
 	got, err := s.unsealEntry(account, s.seal(account, 7, []byte(`{"family":"f","provider":"p","label":"work","order":2,"refresh":"cg=="}`)))
-	if err != nil || got.Paused || got.Label != "work" || got.Order != 2 || got.RefreshToken != "r" {
+	if err != nil || got.Paused || got.For != "" || got.Unproven || got.Label != "work" || got.Order != 2 || got.RefreshToken != "r" {
 		t.Errorf("it is labelled %q, number %d, paused %v, %v", got.Label, got.Order, got.Paused, err)
 	}
 }
