@@ -17,7 +17,7 @@ import (
 // openDamaged settles how a registry begins whose file cannot be used, or is
 // not there.
 func (r *Registry) openDamaged(cause error) {
-	sealed := r.sealed()
+	sealed := len(r.sealed())
 	empty := &document{}
 	if errors.Is(cause, fs.ErrNotExist) {
 		r.state = state{doc: empty, hollow: sealed > 0}
@@ -98,13 +98,16 @@ func (r *Registry) keptBefore() string {
 	return "; a damaged one is kept as " + filepath.Base(slices.Max(names)) + " in " + filepath.Dir(r.path)
 }
 
-// sealed counts the accounts of which the vault holds a record.
-func (r *Registry) sealed() int {
+// sealed returns the accounts of which the vault holds a record.
+func (r *Registry) sealed() (ids []ID) {
 	names, err := filepath.Glob(r.sealedPath("*"))
 	if err != nil {
-		return 0
+		return nil
 	}
-	return len(names)
+	for _, name := range names {
+		ids = append(ids, ID(filepath.Base(filepath.Dir(name))))
+	}
+	return ids
 }
 
 // stillSealed returns the records that the vault still has.

@@ -1,15 +1,18 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/oauthmux/oauthmux/accounts/vault"
 )
 
-// leftoverPatience is how long a folder's lock is waited for whose login may still
-// be under way: then its sign-in settles it.
+// leftoverPatience is how long the locks are waited for of a login that may still be
+// under way, which its sign-in settles then, and of its account.
 const leftoverPatience = 200 * time.Millisecond
 
 // Promote puts the record of an account that accounts.json does not know in its
@@ -30,21 +33,88 @@ func (r *Registry) Promote(ctx context.Context, v *vault.Vault, id ID) {
 	}
 }
 
-// Sweep removes what killed sign-ins left of logins that their accounts have: of the
-// records that Rebuild passed over, those which an account has the same or a later
-// login than. A copy that stays would outlive its token, and be an account when the
+// Sweep settles the logins that sign-ins left under names of their own because they
+// were killed, or could not have their account's lock: of the records that Rebuild
+// passed over, those of which an account is known. The account gets what is newer
+// than its own; a copy that stays would outlive its token, and be an account when the
 // real one is removed.
 func (r *Registry) Sweep(ctx context.Context, v *vault.Vault, records map[ID]vault.Record) {
-	for id, record := range records {
-		if r.leftover(v, id, record) {
-			r.sweep(ctx, v, id)
+	for _, id := range inOrder(records) {
+		if r.stray(v, id, records[id]) {
+			r.settle(ctx, v, id)
 		}
 	}
 }
 
-// sweep looks again under the copy's lock: its sign-in may have made an account of
-// it, or be about to.
-func (r *Registry) sweep(ctx context.Context, v *vault.Vault, id ID) {
+// inOrder begins with the oldest login: what has the account's token of now is a copy
+// of it, and could not be told once the account has another.
+func inOrder(records map[ID]vault.Record) []ID {
+	return slices.SortedFunc(maps.Keys(records), func(a, b ID) int {
+		return cmp.Or(records[a].LoggedInAt.Compare(records[b].LoggedInAt), cmp.Compare(a, b))
+	})
+}
+
+// Adopt is Sweep for the logins of one account. It is for whoever is about to take
+// the account's lock, and has not got it: a sign-in holds its copy's while it waits
+// for the account's.
+func (r *Registry) Adopt(ctx context.Context, v *vault.Vault, id ID) {
+	for _, stray := range r.straysOf(v, id) {
+		r.settle(ctx, v, stray)
+	}
+}
+
+// Disown removes the logins that wait for an account which is about to be removed. A
+// sign-in that is still under way is for itself to settle.
+func (r *Registry) Disown(ctx context.Context, v *vault.Vault, id ID) {
+	for _, stray := range r.straysOf(v, id) {
+		r.withStray(ctx, v, stray, func(_ context.Context, record vault.Record) bool {
+			owner, known := r.owner(v, record)
+			return known && owner.ID == id
+		})
+	}
+}
+
+// straysOf returns where the vault has logins of an account beside its own.
+func (r *Registry) straysOf(v *vault.Vault, id ID) []ID {
+	strays := make(map[ID]vault.Record)
+	r.look()
+	for _, other := range r.sealed() {
+		if _, err := r.Get(other); err == nil {
+			continue
+		}
+		record, err := v.Read(string(other))
+		if err != nil {
+			continue
+		}
+		if owner, known := r.owner(v, record); known && owner.ID == id {
+			strays[other] = record
+		}
+	}
+	return inOrder(strays)
+}
+
+// settle brings a copy's login to its account, and removes the copy.
+func (r *Registry) settle(ctx context.Context, v *vault.Vault, id ID) {
+	r.withStray(ctx, v, id, func(ctx context.Context, record vault.Record) bool {
+		if !r.stray(v, id, record) {
+			return false
+		}
+		owner, known := r.owner(v, record)
+		if !known {
+			return true // it was asked to be an account's that is gone
+		}
+		has, err := r.hand(ctx, v, owner, record)
+		if err != nil {
+			r.log.Warn("a login waits for its account", "account", owner.ID, "login", id, "error", err)
+		}
+		return has
+	})
+}
+
+// withStray calls work with a record that is no account's, under its lock: its
+// sign-in may have made an account of it, or be about to. It removes the record if
+// work says that it goes.
+func (r *Registry) withStray(ctx context.Context, v *vault.Vault, id ID, work func(context.Context, vault.Record) (goes bool)) {
 	ctx, cancel := context.WithTimeout(ctx, leftoverPatience)
 	defer cancel()
 	held, err := v.Lock(ctx, string(id))
@@ -52,8 +122,13 @@ func (r *Registry) sweep(ctx context.Context, v *vault.Vault, id ID) {
 		return
 	}
 	defer held.Release()
+	if _, err := r.Latest(id); !errors.Is(err, ErrNotFound) || r.Damage() != "" {
+		return
+	}
 	record, err := held.Read()
-	if err != nil || !r.leftover(v, id, record) {
+	switch {
+	case errors.Is(err, vault.ErrNotFound): // asking for the lock has made its folder again
+	case err != nil, !work(ctx, record):
 		return
 	}
 	if err := held.Remove(ctx); err != nil {
@@ -61,23 +136,89 @@ func (r *Registry) sweep(ctx context.Context, v *vault.Vault, id ID) {
 	}
 }
 
-// leftover reports whether a record is no account's, and an account has its login
-// or a later one on disk.
-func (r *Registry) leftover(v *vault.Vault, id ID, record vault.Record) bool {
+// stray reports whether a record is no account's, and belongs to one that is here, or
+// that was here.
+func (r *Registry) stray(v *vault.Vault, id ID, record vault.Record) bool {
 	if _, err := r.Latest(id); !errors.Is(err, ErrNotFound) || r.Damage() != "" {
 		return false
 	}
+	_, known := r.owner(v, record)
+	return known || record.For != "" && r.Forgotten(ID(record.For))
+}
+
+// owner returns the account that a record is a login of: the one that was asked for,
+// or the identity's, or else the one that has the very same token.
+func (r *Registry) owner(v *vault.Vault, record vault.Record) (Account, bool) {
+	if record.For != "" {
+		a, err := r.Get(ID(record.For))
+		return a, err == nil
+	}
+	if a, known := r.Identified(ProviderID(record.Provider), record.Identity); known {
+		return a, true
+	}
 	for _, a := range r.All() {
-		if string(a.Provider) != record.Provider {
+		if string(a.Provider) != record.Provider || record.RefreshToken == "" {
 			continue
 		}
-		has, err := v.Read(string(a.ID))
-		switch {
-		case err != nil:
-		case record.RefreshToken != "" && has.RefreshToken == record.RefreshToken,
-			record.Identity != "" && a.Identity == record.Identity && !has.LoggedInAt.Before(record.LoggedInAt):
-			return true
+		if has, err := v.Read(string(a.ID)); err == nil && has.RefreshToken == record.RefreshToken {
+			return a, true
 		}
 	}
-	return false
+	return Account{}, false
+}
+
+// hand gives an account a login, unless it has that one or a later one, and reports
+// whether it has it on disk then. The login of an account that was removed since is
+// not needed either.
+func (r *Registry) hand(ctx context.Context, v *vault.Vault, a Account, login vault.Record) (has bool, err error) {
+	held, err := v.Lock(ctx, string(a.ID))
+	if err != nil {
+		return false, err
+	}
+	defer held.Release()
+	a, gone := r.Latest(a.ID)
+	own, err := held.Read()
+	switch {
+	case gone != nil && errors.Is(err, vault.ErrNotFound): // asking for its lock has made its folder again
+		return true, held.Remove(ctx)
+	case gone != nil:
+		return false, gone
+	case err != nil && !errors.Is(err, vault.ErrNotFound) && !errors.Is(err, vault.ErrUnreadable):
+		return false, err
+	}
+	if err := held.Prepare(); err != nil { // what the account has is durable in its place by then
+		return false, err
+	}
+	t, unreadable := tokenFrom(login)
+	switch {
+	case err == nil && (own.RefreshToken != "" && own.RefreshToken == login.RefreshToken || !login.LoggedInAt.After(own.LoggedInAt)):
+		return true, nil
+	case login.Unproven: // it may be anybody's
+		return false, nil
+	case unreadable != nil:
+		return false, unreadable
+	}
+	if err := held.Store(adopted(a, login)); err != nil {
+		return false, err
+	}
+	_, err = r.Edit(a.ID, func(a *Account) error {
+		a.Identity, a.Email = cmp.Or(login.Identity, a.Identity), cmp.Or(login.Email, a.Email)
+		a.Org, a.Plan = cmp.Or(login.Org, a.Org), cmp.Or(login.Plan, a.Plan)
+		a.signedIn(login.LoggedInAt, t.Expiry)
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return true, held.Remove(ctx)
+	}
+	r.log.Info("a login that waited for its account has been taken", "account", a.ID)
+	return true, err
+}
+
+// adopted is what the vault gets of a login that becomes the account's.
+func adopted(a Account, login vault.Record) vault.Record {
+	login.Generation, login.For = 0, ""
+	login.Identity, login.Email = cmp.Or(login.Identity, a.Identity), cmp.Or(login.Email, a.Email)
+	login.Org, login.Plan = cmp.Or(login.Org, a.Org), cmp.Or(login.Plan, a.Plan)
+	login.Label, login.Order, login.Paused = a.Label, a.Order, a.Paused
+	return login
 }

@@ -62,6 +62,7 @@ func (r *Renewer) renew(ctx context.Context, id ID, than uint64) (Token, error) 
 	if r.unsaved(id) {
 		return Token{}, fmt.Errorf("renew %s: %w", id, vault.ErrUnsaved)
 	}
+	r.o.Registry.Adopt(ctx, r.o.Vault, id) // a login that could not have the lock, then nothing has to be presented
 	o := r.renewLocked(ctx, a, p, than)
 	if _, err := r.o.Registry.Get(id); o.cause == LoginMissing && errors.Is(err, ErrNotFound) {
 		// The account was removed meanwhile, and asking for its lock has made its

@@ -278,12 +278,17 @@ func (s *signIn) complement(a Account) {
 // fill writes down what the login says of its account.
 func (s *signIn) fill(a *Account) {
 	s.identifies(a)
-	a.NeedsLogin, a.NeedsLoginGen, a.PingsOff, a.NeedsYou = "", 0, "", ""
-	a.LoggedInAt = s.at.UTC().Round(0)
-	a.TokenExpiresAt = s.t.Expiry.UTC().Round(0)
+	a.signedIn(s.at, s.t.Expiry)
 	if s.f.how == LoginBrowser {
 		a.Browser = BrowserReady
 	}
+}
+
+// signedIn writes down that the account has a new login.
+func (a *Account) signedIn(at, expiry time.Time) {
+	a.NeedsLogin, a.NeedsLoginGen, a.PingsOff, a.NeedsYou = "", 0, "", ""
+	a.LoggedInAt = at.UTC().Round(0)
+	a.TokenExpiresAt = expiry.UTC().Round(0)
 }
 
 // identifies writes down whose the login is.

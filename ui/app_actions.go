@@ -180,6 +180,7 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 	if err := a.vault.Remove(ctx, string(acc.ID)); err != nil {
 		return control.Reply{}, err
 	}
+	a.registry.Disown(ctx, a.vault, acc.ID)
 	if err := a.registry.Remove(acc.ID); err != nil {
 		return control.Reply{}, err
 	}
