@@ -100,12 +100,14 @@ func (r *Registry) keptBefore() string {
 
 // sealed returns the accounts of which the vault holds a record.
 func (r *Registry) sealed() (ids []ID) {
-	names, err := filepath.Glob(r.sealedPath("*"))
+	entries, err := os.ReadDir(r.vaultDir())
 	if err != nil {
 		return nil
 	}
-	for _, name := range names {
-		ids = append(ids, ID(filepath.Base(filepath.Dir(name))))
+	for _, entry := range entries {
+		if vault.Keeps(r.vaultDir(), entry.Name()) {
+			ids = append(ids, ID(entry.Name()))
+		}
 	}
 	return ids
 }
@@ -114,7 +116,7 @@ func (r *Registry) sealed() (ids []ID) {
 func (r *Registry) stillSealed(records map[ID]vault.Record) map[ID]vault.Record {
 	still := make(map[ID]vault.Record, len(records))
 	for id, record := range records {
-		if _, err := os.Lstat(r.sealedPath(string(id))); validID(id) && err == nil {
+		if validID(id) && vault.Keeps(r.vaultDir(), string(id)) {
 			still[id] = record
 		}
 	}
@@ -131,14 +133,11 @@ func (r *Registry) Forgotten(id ID) bool {
 	if _, err := r.Get(id); err == nil {
 		return false
 	}
-	_, err := os.Lstat(r.sealedPath(string(id)))
-	return errors.Is(err, fs.ErrNotExist)
+	return !vault.Keeps(r.vaultDir(), string(id))
 }
 
-// sealedPath is where the vault keeps an account's record (DESIGN 5).
-func (r *Registry) sealedPath(id string) string {
-	return filepath.Join(filepath.Dir(r.path), "vault", id, "cred")
-}
+// vaultDir is where the vault is (DESIGN 5).
+func (r *Registry) vaultDir() string { return filepath.Join(filepath.Dir(r.path), "vault") }
 
 func accountsInWords(n int) string {
 	if n == 1 {
@@ -161,10 +160,7 @@ func (r *Registry) Rebuild(records map[ID]vault.Record) error {
 			return found, err
 		}
 		next := base.clone()
-		next.fill(r.stillSealed(records), func(id ID) bool {
-			_, err := os.Lstat(r.sealedPath(string(id)))
-			return err == nil
-		})
+		next.fill(r.stillSealed(records), func(id ID) bool { return vault.Keeps(r.vaultDir(), string(id)) })
 		wrote, err := r.write(base, next)
 		return found || wrote, err
 	})

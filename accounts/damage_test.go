@@ -342,8 +342,16 @@ func TestAnAccountIsForgottenWhenNothingSpeaksOfIt(t *testing.T) {
 	mine, other := openRegistry(t, dir, nil), openRegistry(t, dir, nil)
 	a := add(t, mine, Account{Label: "work"})
 	late := add(t, other, Account{Label: "late"})
-	seal(t, dir, "sealed")
-	for id, want := range map[ID]bool{a.ID: false, late.ID: false, "sealed": false, "gone": true, "": false, "../x": false} {
+	for id, name := range map[string]string{"sealed": "cred", "aside": "cred.bad-1", "before": "cred.prev", "nothing": "lock", "room": "cred.tmp"} {
+		seal(t, dir, id)
+		folder := filepath.Join(dir, "vault", id)
+		if err := os.Rename(filepath.Join(folder, "cred"), filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, want := range map[ID]bool{
+		a.ID: false, late.ID: false, "sealed": false, "aside": false, "before": false, "nothing": true, "room": true, "gone": true, "": false, "../x": false,
+	} {
 		if got := mine.Forgotten(id); got != want {
 			t.Errorf("%q: %v", id, got)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 )
 
 // IDs returns the accounts that the vault holds a record of, sorted. It needs
@@ -76,6 +77,40 @@ func (v *Vault) holdsRecord(root folder, id string) (bool, error) {
 	}
 	return false, nil
 }
+
+// Keeps reports whether anything is left of an account's records in the folder of a
+// vault: the one in its place, one beside it, or one that was kept aside because it
+// cannot be read. What cannot be looked at may be one. It needs no key.
+func Keeps(dir, id string) bool {
+	if checkID(id) != nil {
+		return false
+	}
+	root, err := lookDisk{}.open(dir, false)
+	if err != nil {
+		return mayHide(err)
+	}
+	defer root.close()
+	account, err := root.sub(id, false)
+	if err != nil {
+		return mayHide(err)
+	}
+	defer account.close()
+	names, err := account.names()
+	return err != nil || slices.ContainsFunc(names, func(name string) bool {
+		switch {
+		case name == credName, name == prevName, strings.HasPrefix(name, badName):
+			return true
+		case name == tmpName, name == newName, name == homeName: // or space that was set aside for one
+			data, err := account.read(name)
+			_, _, sealed := peek(data)
+			return sealed || err != nil && mayHide(err)
+		}
+		return false
+	})
+}
+
+// mayHide reports whether there may be something all the same.
+func mayHide(err error) bool { return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNotOurs) }
 
 // Remove deletes all that the vault has of an account, under its lock. The
 // record goes last, and the lock after it.

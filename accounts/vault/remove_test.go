@@ -138,3 +138,40 @@ func TestT33IDsAreNoPaths(t *testing.T) {
 		h.Release()
 	}
 }
+
+// TestKeeps leaves each of the files that may hold a record, and some that hold none.
+func TestKeeps(t *testing.T) {
+	record := sealed(t, testSeals(t), generationOf(1, "f", origin{}))
+	for _, c := range []struct {
+		name string
+		data []byte
+		want bool
+	}{
+		{credName, nil, true},
+		{tmpName, record, true},
+		{newName, record, true},
+		{homeName, record, true},
+		{prevName, record, true},
+		{badName + "1", []byte("x"), true},
+		{tmpName, make([]byte, 4096), false},
+		{lockName, nil, false},
+		{intentName, []byte("{}"), false},
+	} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, account), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if got := Keeps(dir, account); got {
+			t.Error("an empty folder keeps something")
+		}
+		if err := os.WriteFile(filepath.Join(dir, account, c.name), c.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := Keeps(dir, account); got != c.want {
+			t.Errorf("with %d bytes in %s: %v", len(c.data), c.name, got)
+		}
+	}
+	if Keeps(filepath.Join(t.TempDir(), "none"), account) || Keeps(t.TempDir(), "../x") {
+		t.Error("what is not there keeps something")
+	}
+}
