@@ -14,6 +14,19 @@ import (
 // ErrStateBusy says that another process kept state.lock for too long.
 var ErrStateBusy = errors.New("another oauthmux process is writing and does not finish")
 
+// errTurnBusy is ErrStateBusy of a writer of this very process, which a disk may
+// keep: some of them hold an account's lock while they wait for their turn.
+var errTurnBusy error = &turnBusyError{}
+
+type turnBusyError struct{}
+
+func (*turnBusyError) Error() string {
+	return "an earlier change of the accounts does not finish: the disk may hang"
+}
+
+// Is makes errors.Is(err, ErrStateBusy) true.
+func (*turnBusyError) Is(target error) bool { return target == ErrStateBusy }
+
 // ErrDamaged says that nothing is written to accounts.json until it has been
 // rebuilt from the vault.
 var ErrDamaged = errors.New("accounts.json is damaged and has not been rebuilt yet")
@@ -48,7 +61,11 @@ func (r *Registry) change(about ID, edit func(*document) error) error {
 
 // locked runs work while no other writer of any process does.
 func (r *Registry) locked(work func() (changed bool, err error)) (changed bool, err error) {
-	r.turn <- struct{}{}
+	select {
+	case r.turn <- struct{}{}:
+	case <-time.After(stateLockWait):
+		return false, errTurnBusy
+	}
 	defer func() { <-r.turn }()
 	lock, err := lockState(r.lockPath)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oauthmux/oauthmux/usage"
@@ -313,6 +314,35 @@ func BenchmarkThousandAccounts(b *testing.B) {
 			if _, err := r.Get(last.ID); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+}
+
+// TestAWritersTurnIsNotWaitedForForEver has a writer of this process that does not end.
+func TestAWritersTurnIsNotWaitedForForEver(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := openRegistry(t, dir, nil)
+		a := add(t, r, Account{Label: "work"})
+		r.turn <- struct{}{}
+		ended := make(chan error, 1)
+		go func() { ended <- r.Rename(a.ID, "play") }()
+		time.Sleep(stateLockWait + time.Second)
+		select {
+		case err := <-ended:
+			if !errors.Is(err, ErrStateBusy) {
+				t.Errorf("got %v", err)
+			}
+			<-r.turn
+		default:
+			t.Error("it still waits")
+			<-r.turn
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := r.Rename(a.ID, "play"); err != nil {
+			t.Error(err)
 		}
 	})
 }
