@@ -21,13 +21,16 @@ const (
 	nextIntent = "intent.next" // the next intent, being written
 )
 
+// maxGeneration is more than one record a second makes in ten thousand years.
+const maxGeneration = 1 << 40
+
 // found is what a look at an account's files yields.
 type found struct {
 	entry
 	place  string // the file that holds it, one of the names above or a full path
 	bad    bool   // there is a cred, and it is no record of ours
 	why    error  // why not
-	badGen uint64 // its generation, as far as its header can be trusted
+	badGen uint64 // its generation, as far as its header can be trusted; 0: it cannot
 }
 
 // look reads all that may hold the account's newest record. What is being
@@ -74,7 +77,11 @@ func (v *Vault) look(s *sealer, dir folder, id string) (found, error) {
 	default:
 		if f.entry, err = s.unsealEntry(id, data); err != nil {
 			f.bad, f.why = true, err
-			f.badGen, _, _ = peek(data)
+			// Nothing has authenticated it: what no account comes to is damage, too, and
+			// must not be the number that the next record has to be above.
+			if f.badGen, _, _ = peek(data); f.badGen > maxGeneration {
+				f.badGen = 0
+			}
 		}
 	}
 	if f.Generation > 0 {

@@ -2,8 +2,10 @@ package vault
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"syscall"
@@ -66,6 +68,8 @@ func TestRecoveryChoosesTheNewestRecordOfTheSameHistory(t *testing.T) {
 	flipped := slices.Clone(five)
 	flipped[len(flipped)-1] ^= 1
 	reserved := make([]byte, 4096)
+	impossible := slices.Clone(five)
+	binary.BigEndian.PutUint64(impossible[offGeneration:], math.MaxUint64)
 
 	for _, tt := range []struct {
 		name                 string
@@ -85,6 +89,7 @@ func TestRecoveryChoosesTheNewestRecordOfTheSameHistory(t *testing.T) {
 		{"a first login, killed before the rename", nil, six, nil, nil, 6, nil},
 		{"a damaged cred and a newer one", flipped, six, nil, nil, 6, nil},
 		{"a damaged cred and an older one", flipped, sealed(t, seals, generationOf(4, "a", origin{})), nil, nil, 0, ErrUnreadable},
+		{"a cred whose header is damaged, and a newer one", impossible, six, nil, nil, 6, nil},
 		{"a damaged cred", flipped, nil, nil, nil, 0, ErrUnreadable},
 		{"a damaged cred and the one before it", flipped, nil, nil, five, 0, ErrUnreadable},
 		{"an empty cred", []byte{}, nil, nil, nil, 0, ErrUnreadable},
@@ -351,5 +356,28 @@ func TestI5StoreTouchesOnlyTheDisk(t *testing.T) {
 	}
 	if !slices.Equal(d.trace, want) {
 		t.Errorf("Store did\n%q, want\n%q", d.trace, want)
+	}
+}
+
+// TestALoginReplacesACredOfAnImpossibleGeneration has a header that says of itself
+// that nothing can come after it.
+func TestALoginReplacesACredOfAnImpossibleGeneration(t *testing.T) {
+	seals := testSeals(t)
+	for _, generation := range []uint64{math.MaxUint64, math.MaxUint64 - 1, maxGeneration + 1, maxGeneration} {
+		d := newMemDisk()
+		v := onDisk(t, d, seals)
+		data := sealed(t, seals, generationOf(5, "a", origin{"a", 4}))
+		binary.BigEndian.PutUint64(data[offGeneration:], generation)
+		put(t, d, credName, data)
+		if err := login(t.Context(), v, &server{}); err != nil {
+			t.Errorf("after generation %d: %v", generation, err)
+		}
+		want := uint64(1)
+		if generation == maxGeneration { // it may be
+			want += generation
+		}
+		if r, err := v.Read(account); err != nil || r.Generation != want {
+			t.Errorf("after generation %d: %v, %v", generation, r, err)
+		}
 	}
 }
