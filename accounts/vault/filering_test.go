@@ -225,7 +225,7 @@ func TestI10NoTokenOutsideTheSeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.rescue(account, data) == "" {
+	if v.rescue(v.seals, account, data) == "" {
 		t.Fatal("no copy was made")
 	}
 	h.Release() // with a note and a reservation left

@@ -33,15 +33,22 @@ type unsaved struct {
 	done    chan struct{}
 }
 
-// keep takes over the record and the lock, and returns ErrUnsaved.
+// keep takes over the record and the lock, and returns ErrUnsaved. A vault that has
+// been closed takes nothing over: nobody would try again, or end. All that it does
+// is leave the copy.
 func (v *Vault) keep(h *Held, e entry, sealed []byte, bad bool, cause error) error {
 	stop := make(chan struct{})
 	u := &unsaved{
-		held: h, entry: e, sealed: sealed, bad: bad, rescued: v.rescue(h.id, sealed),
+		held: h, entry: e, sealed: sealed, bad: bad, rescued: v.rescue(h.seals, h.id, sealed),
 		stop: sync.OnceFunc(func() { close(stop) }), done: make(chan struct{}),
 	}
-	h.kept = true
 	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		v.log.Error("a record cannot be saved, and the vault is closed", "account", h.id, "copy", u.rescued, "error", cause)
+		return fmt.Errorf("the vault is closed: %w", cause)
+	}
+	h.kept = true
 	if v.unsaved == nil {
 		v.unsaved = make(map[string]*unsaved)
 	}
@@ -140,21 +147,25 @@ func (v *Vault) takeUnsaved(id string) (*Held, bool) {
 // own disk refuses it. An intent carries them, so that whoever recovers looks
 // there whatever its own environment says.
 func (v *Vault) rescuePaths(id string) []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.seals == nil {
+	s, err := v.sealer()
+	if err != nil {
 		return nil
 	}
+	return v.rescuePathsUnder(s, id)
+}
+
+func (v *Vault) rescuePathsUnder(s *sealer, id string) []string {
 	paths := make([]string, len(v.rescueDirs))
 	for i, dir := range v.rescueDirs {
-		paths[i] = filepath.Join(dir, fmt.Sprintf("%x-%s%s", v.seals.store, id, rescueSuffix))
+		paths[i] = filepath.Join(dir, fmt.Sprintf("%x-%s%s", s.store, id, rescueSuffix))
 	}
 	return paths
 }
 
-// rescue writes a copy to the first folder that takes it, and returns its path.
-func (v *Vault) rescue(id string, sealed []byte) string {
-	for _, path := range v.rescuePaths(id) {
+// rescue writes a copy to the first folder that takes it, and returns its path. It
+// works by the key that the record was sealed with: the vault may be closed.
+func (v *Vault) rescue(s *sealer, id string, sealed []byte) string {
+	for _, path := range v.rescuePathsUnder(s, id) {
 		if err := v.rescueTo(path, sealed); err == nil {
 			return path
 		}

@@ -105,6 +105,43 @@ func TestFlushAndCloseWithAnUnsavedRecord(t *testing.T) {
 	})
 }
 
+// TestAClosedVaultTakesNothingOver closes it between an answer and its record, which
+// the disk refuses, but for the copy outside.
+func TestAClosedVaultTakesNothingOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which waits for what would go on trying
+		seals := testSeals(t)
+		d, s := newMemDisk(), &server{}
+		v := onDisk(t, d, seals)
+		if err := login(t.Context(), v, s); err != nil {
+			t.Fatal(err)
+		}
+		h := hold(t, v)
+		if _, err := h.Begin(token(1)); err != nil {
+			t.Fatal(err)
+		}
+		v.Close()
+		d.setHook(func(op string) error {
+			if strings.HasPrefix(op, "write cred") || strings.HasPrefix(op, "create cred") {
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+		if err := h.Store(Record{Generation: 2, RefreshToken: token(2)}); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrUnsaved) {
+			t.Errorf("got %v", err)
+		}
+		if got := v.Unsaved(); len(got) != 0 {
+			t.Errorf("a closed vault keeps %v", got)
+		}
+		h.Release()
+		d.setHook(nil)
+		if got := generation(t, d, seals); got != 2 {
+			t.Errorf("the next process finds generation %d", got)
+		}
+		next := hold(t, onDisk(t, d, seals)) // the lock is free
+		next.Release()
+	})
+}
+
 // faulty is a disk on which nothing new can be made below a folder.
 type faulty struct {
 	disk
