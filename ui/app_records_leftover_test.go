@@ -3,9 +3,28 @@ package ui
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/oauthmux/oauthmux/accounts/vault"
+	"github.com/oauthmux/oauthmux/ui/control"
 )
+
+// left is where leave puts a record.
+const left = "leftoverleftoverleftover22"
+
+// leave puts a record where a sign-in leaves one.
+func leave(t *testing.T, d *demo, record vault.Record) {
+	t.Helper()
+	held, err := d.app.vault.Lock(t.Context(), left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	record.Generation = 0
+	if err := held.Store(record); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // What a killed sign-in leaves of a login that its account has goes when the
 // engine gets its key, and the account stays as it is.
@@ -16,17 +35,7 @@ func TestUnlockingSweepsWhatASignInLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const left = "leftoverleftoverleftover22"
-	held, err := d.app.vault.Lock(t.Context(), left)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record.Generation = 0
-	err = held.Store(record)
-	held.Release()
-	if err != nil {
-		t.Fatal(err)
-	}
+	leave(t, d, record)
 	if err := d.app.unlock(t.Context(), "", false); err != nil {
 		t.Fatal(err)
 	}
@@ -38,5 +47,30 @@ func TestUnlockingSweepsWhatASignInLeft(t *testing.T) {
 	}
 	if _, err := d.app.vault.Read(string(acc.ID)); err != nil {
 		t.Errorf("the account's own record: %v", err)
+	}
+}
+
+// A login that waits for its account to be free goes when a person removes the
+// account, and is none of its own at the next start.
+func TestRemovingAnAccountRemovesTheLoginThatWaitsForIt(t *testing.T) {
+	d := stage(t, 1)
+	acc := d.app.registry.All()[0]
+	record, err := d.app.vault.Read(string(acc.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.RefreshToken, record.LoggedInAt = "newer", record.LoggedInAt.Add(time.Minute)
+	leave(t, d, record)
+	if _, err := d.app.doRemove(t.Context(), control.Request{Account: acc.Label}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.app.inspect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all := d.app.registry.All(); len(all) != 0 {
+		t.Errorf("the accounts are %+v", all)
+	}
+	if _, err := d.app.vault.Read(left); !errors.Is(err, vault.ErrNotFound) {
+		t.Errorf("the login is still there: %v", err)
 	}
 }
