@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/oauthmux/oauthmux/accounts/simulator"
 	"github.com/oauthmux/oauthmux/accounts/vault"
@@ -241,5 +243,14 @@ func TestC13_AnAccountThatGoesWhileItGetsALogin(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(h.dir, "vault", string(a.ID))); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("its folder is there: %v", err)
+	}
+}
+
+// TestALoginThatWaitsIsSaidToBeKept has its person not sign in again for nothing.
+func TestALoginThatWaitsIsSaidToBeKept(t *testing.T) {
+	for _, err := range []error{vault.ErrBusy, &vault.BusyError{PID: 7, Since: time.Now()}} {
+		if p := problemOf(err); !strings.Contains(p.text, "is kept") || !strings.Contains(p.hint, "nothing to do") {
+			t.Errorf("%v: %+v", err, p)
+		}
 	}
 }

@@ -49,6 +49,8 @@ func problemOf(err error) problem {
 		return problem{"the code does not belong to this sign-in: the state is another one", "paste what the page shows that was opened for this sign-in", FailureTrouble}
 	case errors.Is(err, errNoCode), errors.Is(err, errWrongPage), errors.Is(err, errMixedCallback):
 		return problem{"this is not a code: " + err.Error(), "paste the whole code, or the address of the page that shows it", FailureTrouble}
+	case errors.Is(err, vault.ErrBusy): // the account's: the login is in the vault by then
+		return problem{err.Error() + "; the new login is kept, and waits for it", "nothing to do: it is taken when the account is free, at the next start of oauthmux at the latest", FailureTrouble}
 	case errors.Is(err, errNotRegistered):
 		return problem{err.Error(), "make room, or mend the folder's permissions, and start oauthmux again", FailureTrouble}
 	}
