@@ -254,3 +254,32 @@ func TestALoginThatWaitsIsSaidToBeKept(t *testing.T) {
 		}
 	}
 }
+
+// TestI2_ALoginMayBeSupersededByARecordThatCannotBeRead damages the record of an
+// account, beside a copy of its own login, and beside one that came later.
+func TestI2_ALoginMayBeSupersededByARecordThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, simulator.Options{})
+	a, waiting := h.signInWhileBusy(t, true)
+	later := h.records(t)[waiting]
+	copied := later
+	copied.LoggedInAt = a.LoggedInAt
+	leave(t, h, waiting, copied)
+	cred := filepath.Join(h.dir, "vault", string(a.ID), "cred")
+	if err := os.WriteFile(cred, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sweep := func(record vault.Record) error {
+		h.registry.Sweep(t.Context(), h.vault, map[ID]vault.Record{waiting: record})
+		_, err := h.vault.Read(string(a.ID))
+		return err
+	}
+	if err := sweep(copied); !errors.Is(err, vault.ErrUnreadable) || !slices.Contains(vaulted(t, h), string(waiting)) {
+		t.Errorf("with a copy of its login: %v; the vault has %v", err, vaulted(t, h))
+	}
+	leave(t, h, waiting, later)
+	if err := sweep(later); err != nil {
+		t.Errorf("with a later login: %v", err)
+	}
+	h.onlyAccount(t, a.ID)
+}

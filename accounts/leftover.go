@@ -96,12 +96,9 @@ func (r *Registry) straysOf(v *vault.Vault, id ID) []ID {
 // settle brings a copy's login to its account, and removes the copy.
 func (r *Registry) settle(ctx context.Context, v *vault.Vault, id ID) {
 	r.withStray(ctx, v, id, func(ctx context.Context, record vault.Record) bool {
-		if !r.stray(v, id, record) {
-			return false
-		}
 		owner, known := r.owner(v, record)
 		if !known {
-			return true // it was asked to be an account's that is gone
+			return r.orphan(record)
 		}
 		has, err := r.hand(ctx, v, owner, record)
 		if err != nil {
@@ -143,7 +140,12 @@ func (r *Registry) stray(v *vault.Vault, id ID, record vault.Record) bool {
 		return false
 	}
 	_, known := r.owner(v, record)
-	return known || record.For != "" && r.Forgotten(ID(record.For))
+	return known || r.orphan(record)
+}
+
+// orphan reports whether a login was asked to be an account's that is gone.
+func (r *Registry) orphan(record vault.Record) bool {
+	return record.For != "" && r.Forgotten(ID(record.For))
 }
 
 // owner returns the account that a record is a login of: the one that was asked for,
@@ -195,6 +197,8 @@ func (r *Registry) hand(ctx context.Context, v *vault.Vault, a Account, login va
 		return true, nil
 	case login.Unproven: // it may be anybody's
 		return false, nil
+	case err != nil && !login.LoggedInAt.After(a.LoggedInAt):
+		return false, nil // the record that cannot be read may have superseded it
 	case unreadable != nil:
 		return false, unreadable
 	}
