@@ -287,3 +287,21 @@ func TestTheConversationsOfAnAccount(t *testing.T) {
 		s.lacks("since 14:02")
 	})
 }
+
+// What is drawn of a forecast says by itself how long it is true.
+func TestAForecastHoldsUntilItsColourOrItsWordsChange(t *testing.T) {
+	w := win("5h", "", 0.5, 3*hour)
+	w.Forecast = full(90 * time.Minute)
+	onScreen(t, 160, 45, busy(), func(s *screen) {
+		s.m.holds = forever
+		at := s.m.fullEarly(&w, false)
+		if at == nil || s.m.holds != 90*time.Minute {
+			t.Fatalf("full at %v, which holds for %v", at, s.m.holds)
+		}
+		s.m.holds = forever
+		s.m.urgency(&s.m.th.ink, *at)
+		if s.m.holds != 30*time.Minute {
+			t.Errorf("the colour holds for %v", s.m.holds)
+		}
+	})
+}
