@@ -223,7 +223,7 @@ func TestNothingIsSentBeforeItIsWrittenDown(t *testing.T) {
 	if n := <-sent; n != 0 {
 		t.Error("the refresh token was sent")
 	}
-	if _, err = presentTo(t, address, func() error { panic("disk") }); err == nil || !strings.Contains(err.Error(), "disk") {
+	if _, err = presentTo(t, address, func() error { panic("disk") }); err == nil || !strings.Contains(err.Error(), "not sent: panic") || strings.Contains(err.Error(), "disk") {
 		t.Errorf("a panic while writing it down: %v", err)
 	}
 	<-sent

@@ -174,7 +174,7 @@ func (f *flow) exchange(ctx context.Context, a arrival) (over bool) {
 func (f *flow) finish(ctx context.Context, code string) (account ID, renewed bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			f.logins.log.Error("a login panicked", "provider", f.provider.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			f.logins.log.Error("a login panicked", "provider", f.provider.ID, "panic", FaultWords(p), "stack", string(debug.Stack()))
 			account, renewed, err = "", false, errors.New("internal error")
 		}
 	}()

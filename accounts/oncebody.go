@@ -56,7 +56,7 @@ func (b *onceBody) begin() (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
+			err = fmt.Errorf("panic: %s", FaultWords(p))
 		}
 	}()
 	return b.first()

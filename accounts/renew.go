@@ -234,7 +234,7 @@ func (r *Renewer) run(ctx context.Context, id ID, than uint64, w *renewal) {
 	r.tell(id)
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("a renewal panicked", "account", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			r.log.Error("a renewal panicked", "account", id, "panic", FaultWords(p), "stack", string(debug.Stack()))
 			w.token, w.err = Token{}, fmt.Errorf("renew %s: internal error", id)
 		}
 		r.mu.Lock()

@@ -282,7 +282,7 @@ func (c *call) broken(fault any) *http.Response {
 	if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(fault)
 	}
-	c.transport.log.Error("panic while serving a request", "provider", c.provider.ID, "panic", fault, "stack", string(debug.Stack()))
+	c.transport.log.Error("panic while serving a request", "provider", c.provider.ID, "panic", accounts.FaultWords(fault), "stack", string(debug.Stack()))
 	if c.lease != nil {
 		c.transport.pool.Cool(c.lease.Account.ID, Cooldown{
 			Until: time.Now().Add(faultCooldown), Kind: accounts.CoolFault, Evidence: "a fault in oauthmux: see its log",

@@ -96,7 +96,7 @@ func (c *chores) run(ctx context.Context, wake <-chan struct{}) error {
 func (c *chores) guarded(ctx context.Context, job chore) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.log.Error("background work panicked", "account", job.account, "panic", r, "stack", string(debug.Stack()))
+			c.log.Error("background work panicked", "account", job.account, "panic", accounts.FaultWords(r), "stack", string(debug.Stack()))
 			c.cool(job.account, Cooldown{
 				Until:    time.Now().Add(faultCooldown),
 				Evidence: "internal error in the background",

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -97,23 +98,28 @@ func (r *Refresher) Run(ctx context.Context) error {
 }
 
 func (r *Refresher) carryOut(ctx context.Context, id accounts.ID) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			r.log.Error("panic after a sign-in", "account", id, "panic", accounts.FaultWords(fault), "stack", string(debug.Stack()))
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.logins.running, id)
+		close(r.logins.ended)
+		r.logins.ended = make(chan struct{})
+	}()
 	err := r.login(ctx, id)
 	if err != nil {
 		r.log.Debug("account not signed in again", "account", id, "error", err) // whoever tried has told the person
 	}
 	r.pool.adopt(id)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.logins.running, id)
-	close(r.logins.ended)
-	r.logins.ended = make(chan struct{})
 }
 
 // login calls Relogin. Its panic costs this login, not the process.
 func (r *Refresher) login(ctx context.Context, id accounts.ID) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			err = fmt.Errorf("panic: %v", fault)
+			err = fmt.Errorf("panic: %s", accounts.FaultWords(fault))
 		}
 	}()
 	return r.relogin.Login(ctx, id)

@@ -144,7 +144,7 @@ func (p *Proxy) guard() {
 		return
 	}
 	if err, ok := fault.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
-		p.log.Error("panic while answering a client", "panic", fault, "stack", string(debug.Stack()))
+		p.log.Error("panic while answering a client", "panic", accounts.FaultWords(fault), "stack", string(debug.Stack()))
 	}
 	panic(http.ErrAbortHandler)
 }

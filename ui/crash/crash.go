@@ -8,11 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/oauthmux/oauthmux/accounts"
 )
 
 // kept is how many reports stay in a folder: the newest.
@@ -36,10 +37,7 @@ type Report struct {
 // text of an account: only its type is told. So it is with the arguments in a
 // stack, which are left out.
 func Of(part string, value any) *Report {
-	r := &Report{Part: part, Value: fmt.Sprintf("%T", value)}
-	if err, ok := value.(runtime.Error); ok && ofRuntime(value) {
-		r.Value = err.Error()
-	}
+	r := &Report{Part: part, Value: accounts.FaultWords(value)}
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	var b strings.Builder
@@ -52,16 +50,6 @@ func Of(part string, value any) *Report {
 	}
 	r.Stack = b.String()
 	return r
-}
-
-// ofRuntime reports whether the type of a value is the runtime's own. Anybody can
-// make an error that says it is one.
-func ofRuntime(value any) bool {
-	t := reflect.TypeOf(value)
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return t.PkgPath() == "runtime" || t.PkgPath() == "internal/runtime/maps"
 }
 
 // Error implements error, in one line for a person.
