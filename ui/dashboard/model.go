@@ -150,8 +150,9 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		m.dark = msg.dark
 		m.wear()
 		return nil
-	case tea.SuspendMsg: // it comes when that is over, or where it cannot be done
-		m.away = false
+	case resumedMsg:
+		m.dirty = true
+		m.resumed(msg)
 		return nil
 	case endMsg:
 		return m.quit()

@@ -104,17 +104,17 @@ func (m *model) entitle() tea.Cmd {
 	})
 }
 
-// suspend stops the program as ctrl+z does, and leaves the shell its title.
-func (m *model) suspend() tea.Cmd {
+// untitle leaves the shell its title while the program is stopped.
+func (m *model) untitle() tea.Cmd {
 	if m.titles == nil {
-		return tea.Suspend
+		return nil
 	}
 	m.away, m.titleShown = true, ""
 	t := m.titles
-	return tea.Sequence(m.jobs.act(func(context.Context) tea.Msg {
+	return m.jobs.act(func(context.Context) tea.Msg {
 		t.giveBack()
 		return nil
-	}), tea.Suspend)
+	})
 }
 
 // title says in few words how things are: what stops everything first, then whom

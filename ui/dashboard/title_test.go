@@ -123,7 +123,12 @@ func TestTheTitleIsGivenBack(t *testing.T) {
 		}
 		s.start(stop)
 		s.settle()
-		if got := s.sent.String(); got != set+restoreTitle+set { // and it goes on at once
+		if got := s.sent.String(); got != set+restoreTitle {
+			t.Errorf("the shell was left %q", got)
+		}
+		s.feed(resumedMsg{})
+		s.settle()
+		if got := s.sent.String(); got != set+restoreTitle+set {
 			t.Errorf("the terminal was sent %q", got)
 		}
 		s.m.titles.giveBack()

@@ -133,3 +133,47 @@ func TestTheProgramCanBeSuspendedAndGoesOn(t *testing.T) {
 	}
 	isClean(t, m)
 }
+
+func TestASuspendedEngineSaysSoAndGoesOn(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, ada)
+	h.signsIn("ada")
+	m := open(t, ordinary, h.environment("OAUTHMUX_UI_MOUSE=true")...)
+	m.runs("stty -g >before; oauthmux")
+	prefers(m, "ada")
+	m.until("the mouse", func(string) bool { return m.is("mouse_any_flag") == "1" })
+	m.press("C-z")
+	m.shows("oauthmux is stopped, and its proxy with it: requests wait until `fg`")
+	m.runs("stty -g | diff before - && echo as before")
+	m.finds(`(?m)^as before$`)
+	m.ready()
+	isCleanBut(t, m, 1) // the program itself, which is stopped
+	m.runs("fg")
+	prefers(m, "ada")
+	m.until("the mouse and the other screen", func(string) bool {
+		return m.is("mouse_any_flag") == "1" && m.is("alternate_on") == "1"
+	})
+	m.press("?")
+	m.shows("prefer this account")
+	m.press("Escape")
+	m.hides("prefer this account")
+	m.press("q")
+	if status := m.status(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	isClean(t, m)
+}
+
+func TestCtrlZWithoutAShellChangesNothing(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, ada)
+	h.signsIn("ada")
+	m := open(t, ordinary, h.environment()...)
+	m.runs("exec oauthmux")
+	prefers(m, "ada")
+	m.press("C-z")
+	m.shows("there is no shell here")
+	prefers(m, "ada")
+	m.press("?")
+	m.shows("prefer this account")
+}
