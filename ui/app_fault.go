@@ -14,7 +14,7 @@ const afterFault = time.Minute
 
 // fault notes a panic in a part of the engine, in the log and, the first time, in
 // a report of its own.
-func (a *App) fault(part string, value any) *crash.Report {
+func (a *App) fault(part string, value any) *crash.PanicError {
 	r := crash.Of(part, value)
 	if _, again := a.faults.LoadOrStore(part, true); !again {
 		if err := r.Write(a.paths.State, a.version, time.Now()); err != nil {
@@ -47,7 +47,7 @@ func (a *App) spare(ctx context.Context, part string, run func(context.Context) 
 			err := func() (err error) {
 				defer func() {
 					if v := recover(); v != nil {
-						a.fault(part, v)
+						_ = a.fault(part, v)
 						panicked = true
 					}
 				}()
@@ -63,7 +63,7 @@ func (a *App) spare(ctx context.Context, part string, run func(context.Context) 
 // caught, deferred, makes a panic at an action that failed, and no more.
 func (a *App) caught(action string, err *error) {
 	if v := recover(); v != nil {
-		a.fault("the action "+action, v)
+		_ = a.fault("the action "+action, v)
 		*err = &control.Error{
 			Code: control.CodeInternal, Message: fmt.Sprintf("the engine failed at this (%s)", action), Hint: "its log may say more",
 		}

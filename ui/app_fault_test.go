@@ -70,7 +70,7 @@ func TestAPanicInThePartsOfAnEngine(t *testing.T) {
 		var log strings.Builder
 		a := &App{log: slog.New(slog.NewTextHandler(&log, nil)), paths: config.Paths{State: t.TempDir()}, version: "1"}
 		err := a.vital("the proxy", func() error { panic(faultSecret) })()
-		if r, ok := errors.AsType[*crash.Report](err); !ok || r.Path == "" {
+		if r, ok := errors.AsType[*crash.PanicError](err); !ok || r.Path == "" {
 			t.Errorf("a part that there is no engine without: %v", err)
 		}
 		runs := 0

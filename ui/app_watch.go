@@ -24,7 +24,7 @@ func (a *App) Watch(ctx context.Context) (<-chan control.State, error) {
 		defer box.Close()
 		defer func() {
 			if v := recover(); v != nil {
-				a.fault("the state", v) // whoever watches asks again
+				_ = a.fault("the state", v) // whoever watches asks again
 			}
 		}()
 		for {

@@ -194,7 +194,7 @@ func (p *program) demo(ctx context.Context, o demoOptions) error {
 
 // reported writes down a panic that is in an error and not in a file yet.
 func (p *program) reported(err error, dir string) error {
-	if r, ok := errors.AsType[*crash.Report](err); ok && r.Path == "" {
+	if r, ok := errors.AsType[*crash.PanicError](err); ok && r.Path == "" {
 		if problem := r.Write(dir, p.Version, time.Now()); problem != nil {
 			return errors.Join(err, problem)
 		}

@@ -99,7 +99,7 @@ func forPerson(err error) *control.Error {
 	if e, ok := errors.AsType[*control.Error](err); ok {
 		return e
 	}
-	if r, ok := errors.AsType[*crash.Report](err); ok {
+	if r, ok := errors.AsType[*crash.PanicError](err); ok {
 		return &control.Error{Code: control.CodeInternal, Message: r.Error()}
 	}
 	if e, ok := errors.AsType[*config.Error](err); ok {

@@ -24,8 +24,8 @@ const (
 	suffix = ".txt"
 )
 
-// Report is one panic.
-type Report struct {
+// PanicError is one panic, and the report of it.
+type PanicError struct {
 	Part  string // what panicked: "the screen"
 	Value string // what it panicked with, see Of
 	Stack string // functions and lines
@@ -36,8 +36,8 @@ type Report struct {
 // A runtime error is told in its words. Any other value may hold a token or the
 // text of an account: only its type is told. So it is with the arguments in a
 // stack, which are left out.
-func Of(part string, value any) *Report {
-	r := &Report{Part: part, Value: accounts.FaultWords(value)}
+func Of(part string, value any) *PanicError {
+	r := &PanicError{Part: part, Value: accounts.FaultWords(value)}
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	var b strings.Builder
@@ -53,7 +53,7 @@ func Of(part string, value any) *Report {
 }
 
 // Error implements error, in one line for a person.
-func (r *Report) Error() string {
+func (r *PanicError) Error() string {
 	words := r.Part + " failed (" + r.Value + ")"
 	if r.Path == "" {
 		return words
@@ -62,7 +62,7 @@ func (r *Report) Error() string {
 }
 
 // Write writes the report to a file of its own in dir, and removes old ones.
-func (r *Report) Write(dir, version string, now time.Time) error {
+func (r *PanicError) Write(dir, version string, now time.Time) error {
 	text := fmt.Sprintf("oauthmux %s (%s, %s/%s)\n%s\n%s panicked: %s\n\n%s\nNo token, key or text of an account is in this report.\n",
 		version, runtime.Version(), runtime.GOOS, runtime.GOARCH, now.UTC().Format(time.RFC3339), r.Part, r.Value, r.Stack)
 	path, f, err := create(dir, now.UTC())
@@ -82,7 +82,7 @@ func (r *Report) Write(dir, version string, now time.Time) error {
 func create(dir string, now time.Time) (path string, f *os.File, err error) {
 	for range 100 {
 		path = filepath.Join(dir, prefix+now.Format("20060102T150405.000000000Z")+suffix)
-		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // a name of ours in a folder of ours
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if !errors.Is(err, fs.ErrExist) {
 			break
 		}

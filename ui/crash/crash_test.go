@@ -21,7 +21,7 @@ func (posing) RuntimeError() {}
 // breaks panics with what f panics with, a secret in its hands.
 //
 //go:noinline
-func breaks(_ string, _ [32]byte, f func()) (r *Report) {
+func breaks(_ string, _ [32]byte, f func()) (r *PanicError) {
 	defer func() { r = Of("the test", recover()) }()
 	f()
 	return nil
@@ -75,9 +75,9 @@ func TestOnlyTheNewestReportsStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	var last *Report
+	var last *PanicError
 	for i := range kept + 3 {
-		last = &Report{Part: "the test"}
+		last = &PanicError{Part: "the test"}
 		if err := last.Write(dir, "", now.Add(time.Duration(i)*time.Millisecond)); err != nil {
 			t.Fatal(err)
 		}

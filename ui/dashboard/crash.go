@@ -10,14 +10,14 @@ import (
 const part = "the screen"
 
 // crashMsg says that a command panicked.
-type crashMsg struct{ report *crash.Report }
+type crashMsg struct{ report *crash.PanicError }
 
 // guarded is a model whose panic ends the screen in order, with a terminal as it
 // was before. Bubble Tea would restore it, too, but print the panic's value, which
 // may be anything, and would leave what the terminal still answers to the shell.
 type guarded struct {
 	*model
-	report *crash.Report // nil: nothing has panicked
+	report *crash.PanicError // nil: nothing has panicked
 }
 
 // Init implements tea.Model.

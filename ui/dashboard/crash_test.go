@@ -59,7 +59,7 @@ func TestAPanicEndsTheScreenInOrder(t *testing.T) {
 			case <-time.After(30 * time.Second):
 				t.Fatal("the panic does not end the screen")
 			}
-			report, ok := errors.AsType[*crash.Report](err)
+			report, ok := errors.AsType[*crash.PanicError](err)
 			if !ok {
 				t.Fatalf("Run ended with %v", err)
 			}

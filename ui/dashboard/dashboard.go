@@ -59,7 +59,7 @@ type Options struct {
 }
 
 // Run shows the screen until the person quits or ctx ends. A panic of the screen
-// ends it, too: the error is a *crash.Report then, and the terminal as it was.
+// ends it, too: the error is a *crash.PanicError then, and the terminal as it was.
 func Run(ctx context.Context, o Options) error {
 	if o.Engine == nil {
 		return errors.New("dashboard: no engine")
