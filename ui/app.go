@@ -87,7 +87,7 @@ type App struct {
 
 	faults sync.Map // parts that have panicked
 
-	inspecting sync.Mutex // held while every record is read, until what came of it is announced
+	inspecting sync.Mutex // held while every record is read, until what came of it is announced, and while an account is removed
 	records    records
 }
 

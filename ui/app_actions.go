@@ -177,16 +177,7 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 	if err := a.removeSession(ctx, acc.ID); err != nil {
 		a.log.Warn("a browser profile is not removed at once", "account", acc.ID, "error", err)
 	}
-	if err := a.vault.Remove(ctx, string(acc.ID)); err != nil {
-		return control.Reply{}, err
-	}
-	a.registry.Disown(ctx, a.vault, acc.ID)
-	if err := a.registry.Remove(acc.ID); err != nil {
-		return control.Reply{}, err
-	}
-	a.forget(acc.ID)
-	// Once more: a login may have been stored for the account while it was known still.
-	if err := a.vault.Remove(ctx, string(acc.ID)); err != nil {
+	if err := a.discard(ctx, acc.ID); err != nil {
 		return control.Reply{}, err
 	}
 	// And this, too: a window may have ended since, or what was in the way is gone.
@@ -197,6 +188,23 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 		}
 	}
 	return control.Reply{Message: message}, nil
+}
+
+// discard removes an account and every login of it.
+func (a *App) discard(ctx context.Context, id accounts.ID) error {
+	// Who has read every record just now would make an account of one that goes.
+	a.inspecting.Lock()
+	defer a.inspecting.Unlock()
+	if err := a.vault.Remove(ctx, string(id)); err != nil {
+		return err
+	}
+	a.registry.Disown(ctx, a.vault, id)
+	if err := a.registry.Remove(id); err != nil {
+		return err
+	}
+	a.forget(id)
+	// Once more: a login may have been stored for the account while it was known still.
+	return a.vault.Remove(ctx, string(id))
 }
 
 // sessionPatience is how long a removal waits for a browser of another process.
