@@ -63,7 +63,7 @@ func TestScenarioAStreamArrivesByteByByteAndEventByEvent(t *testing.T) {
 	spread := 0
 	for try := 0; try < 5 && spread < 4; try++ {
 		var body, attempts string
-		events := 0
+		var events int
 		body, attempts, events, spread = s.stream()
 		want := map[bool]string{true: "2", false: "1"}[try == 0]
 		if got := s.messages()[try+1]; events != 6 || got.AnswerSHA256 != sha(body) || attempts != want {
