@@ -304,7 +304,7 @@ func TestABigBodyFailsOver(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]simulator.Fault{
 		"after the body":  {Kind: simulator.QuotaFiveHour, User: "work", ResetsIn: time.Hour},
-		"before the body": {Kind: simulator.Throttle, Path: simulator.PathMessages, RetryAfter: "5", Early: true},
+		"before the body": {Kind: simulator.Throttle, Path: simulator.PathMessages, RetryAfter: "600", Early: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
