@@ -19,6 +19,7 @@ import (
 type person struct {
 	t       *testing.T
 	display string
+	screen  string // a file with every pixel of it
 }
 
 // newPerson starts an X server, which ends with the test.
@@ -30,8 +31,9 @@ func newPerson(t *testing.T) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pixels := t.TempDir()
 	server := exec.CommandContext(context.WithoutCancel(t.Context()), need(t, "Xvfb", "xvfb"),
-		"-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp")
+		"-displayfd", "3", "-fbdir", pixels, "-screen", "0", "1280x900x24", "-nolisten", "tcp")
 	server.ExtraFiles = []*os.File{writes}
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -46,7 +48,7 @@ func newPerson(t *testing.T) *person {
 	if err != nil {
 		t.Fatalf("Xvfb names no display: %v", err)
 	}
-	return &person{t, ":" + strings.TrimSpace(line)}
+	return &person{t, ":" + strings.TrimSpace(line), filepath.Join(pixels, "Xvfb_screen0")}
 }
 
 func (p *person) xdotool(args ...string) string {
@@ -134,8 +136,49 @@ func (p *person) signsIn(user simulator.User) {
 func (p *person) grants() {
 	p.t.Helper()
 	p.sees(pageTitles.consent)
-	p.presses("Tab", "Tab") // past the one that declines
-	p.presses("Return")
+	p.still()
+	p.moves("Tab") // past the one that declines
+	p.moves("Tab")
+	p.moves("Return")
+}
+
+// picture tells one look of the screen from another.
+func (p *person) picture() string {
+	p.t.Helper()
+	pixels, err := os.ReadFile(p.screen)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return sum(pixels)
+}
+
+// still waits until nothing moves on the screen any more: a page takes no keys
+// before it has been drawn.
+func (p *person) still() {
+	p.t.Helper()
+	last, since := p.picture(), time.Now()
+	eventually(p.t, "the page is drawn", commandLimit, func() bool {
+		if now := p.picture(); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > reading
+	})
+}
+
+// moves presses a key and waits for what it does on a screen that is still, and
+// presses it again if the page has not taken it.
+func (p *person) moves(key string) {
+	p.t.Helper()
+	for range 4 {
+		before := p.picture()
+		p.presses(key)
+		for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			if p.picture() != before {
+				return
+			}
+		}
+	}
+	p.t.Fatalf("%s does nothing; there are %q", key, p.titles())
 }
 
 // pageTitles are those of the simulator's pages.
