@@ -105,6 +105,9 @@ func TestNoSceneShowsAHostileWordAsMoreThanText(t *testing.T) {
 	all := payloads()
 	for i, sc := range allScenes() {
 		for j, size := range sizes {
+			if raced && i%len(sizes) != j { // it takes ten times as long, and finds nothing more
+				continue
+			}
 			t.Run(fmt.Sprintf("%s_%dx%d", sc.name, size.width, size.height), func(t *testing.T) {
 				used := 0
 				after := rotating(all, 31*i+57*j)
@@ -153,6 +156,9 @@ func TestTwoHundredHostileLabels(t *testing.T) {
 		a.ID, a.Provider, a.State, a.Order = id, "anthropic", state, i+1
 	}
 	for _, size := range sizes {
+		if raced && size != sizes[0] {
+			continue
+		}
 		t.Run(fmt.Sprintf("%dx%d", size.width, size.height), func(t *testing.T) {
 			onScreen(t, size.width, size.height, st, func(s *screen) {
 				asks := strings.Fields("e d w b c")

@@ -167,6 +167,9 @@ func TestNothingFromOutsideControlsTheTerminal(t *testing.T) {
 		t.Fatalf("%d payloads", len(all))
 	}
 	for round := range 12 {
+		if raced && round%6 != 0 {
+			continue
+		}
 		next := rotating(all, round*23)
 		engine := &fakeEngine{state: poisoned(richState(), next), answer: func(r control.Request) (control.Reply, error) {
 			if r.Action == control.ActionLoginCode {
