@@ -117,6 +117,7 @@ func (p *program) serve(ctx context.Context, handedOver bool) error {
 	var door net.Listener
 	var onStderr slog.Handler = slog.NewTextHandler(p.Stderr, nil)
 	if handedOver {
+		unheard()
 		var err error
 		if door, err = p.inherit(); err != nil {
 			return err
