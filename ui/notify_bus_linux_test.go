@@ -143,9 +143,17 @@ func TestWhereNoticesGoToTheDesktop(t *testing.T) {
 		choice, variable string
 		want             bool
 	}{
-		{"auto", "", true}, {"auto", "SSH_CONNECTION", false}, {"auto", "SSH_CLIENT", false}, {"auto", "SSH_TTY", false},
-		{"desktop", "", true}, {"desktop", "SSH_CONNECTION", true},
-		{"off", "", false}, {"osc9", "", false}, {"osc777", "", false}, {"osc99", "", false}, {"", "", false},
+		{"auto", "", true},
+		{"auto", "SSH_CONNECTION", false},
+		{"auto", "SSH_CLIENT", false},
+		{"auto", "SSH_TTY", false},
+		{"desktop", "", true},
+		{"desktop", "SSH_CONNECTION", true},
+		{"off", "", false},
+		{"osc9", "", false},
+		{"osc777", "", false},
+		{"osc99", "", false},
+		{"", "", false},
 	} {
 		getenv := func(name string) string {
 			if name == tt.variable {

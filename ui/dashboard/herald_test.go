@@ -274,7 +274,7 @@ func TestWhereANoticeGoes(t *testing.T) {
 		{"", "TERM=xterm-kitty", true, noOutlet},
 	} {
 		env := map[string]string{}
-		for _, pair := range strings.Fields(tt.env) {
+		for pair := range strings.FieldsSeq(tt.env) {
 			name, value, _ := strings.Cut(pair, "=")
 			env[name] = value
 		}

@@ -38,6 +38,7 @@ func chooseOutlet(choice string, env func(string) string, terminal, desktop bool
 		if desktop {
 			return outletDesktop
 		}
+	case noOutlet: // off
 	}
 	return noOutlet
 }
