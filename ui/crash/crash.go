@@ -22,6 +22,7 @@ const kept = 5
 const (
 	prefix = "crash-"
 	suffix = ".txt"
+	stamp  = "20060102T150405.000000000Z"
 )
 
 // PanicError is one panic, and the report of it.
@@ -81,7 +82,7 @@ func (r *PanicError) Write(dir, version string, now time.Time) error {
 // may come at once.
 func create(dir string, now time.Time) (path string, f *os.File, err error) {
 	for range 100 {
-		path = filepath.Join(dir, prefix+now.Format("20060102T150405.000000000Z")+suffix)
+		path = filepath.Join(dir, prefix+now.Format(stamp)+suffix)
 		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if !errors.Is(err, fs.ErrExist) {
 			break
@@ -97,6 +98,10 @@ func tidy(dir string) error {
 	if err != nil {
 		return fmt.Errorf("look for crash reports: %w", err)
 	}
+	all = slices.DeleteFunc(all, func(path string) bool { // somebody else's
+		_, err := time.Parse(prefix+stamp+suffix, filepath.Base(path))
+		return err != nil
+	})
 	slices.Sort(all) // their names are their times
 	for _, path := range all[:max(0, len(all)-kept)] {
 		if err := os.Remove(path); err != nil {

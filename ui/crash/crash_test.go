@@ -90,3 +90,20 @@ func TestOnlyTheNewestReportsStay(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A folder of reports may be everybody's: what only looks like one stays.
+func TestFilesOfOthersStay(t *testing.T) {
+	dir := t.TempDir()
+	other := filepath.Join(dir, "crash-1.txt")
+	if err := os.WriteFile(other, []byte("of another program"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range kept + 2 {
+		if err := Of("the screen", "x").Write(dir, "test", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Error(err)
+	}
+}
