@@ -25,10 +25,6 @@ import (
 	"github.com/oauthmux/oauthmux/ui/control"
 )
 
-// fps is how often Bubble Tea looks for a new frame. Fewer would save idle CPU
-// and cost the time from key to screen.
-const fps = 60
-
 // Options says what a screen shows and where.
 type Options struct {
 	Engine  control.Engine
@@ -82,11 +78,14 @@ func Run(ctx context.Context, o Options) error {
 		m.setSize(w, h)
 	}
 	g := &guarded{model: m}
-	p := tea.NewProgram(g,
+	shown := &painted{guarded: g, painter: newPainter(tty.out)}
+	defer shown.painter.close()
+	p := tea.NewProgram(shown,
+		tea.WithFilter(shown.filter),
 		tea.WithInput(tty.in),
 		tea.WithOutput(tty.out),
 		tea.WithAltScreen(),
-		tea.WithFPS(fps),
+		tea.WithFPS(restFPS),
 		// Signals are main's: they end ctx, and ctx ends the screen through the
 		// model, which does not leave while an answer of the terminal is on its way.
 		tea.WithoutSignalHandler(),

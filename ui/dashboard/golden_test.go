@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
 	"github.com/muesli/termenv"
 
 	"github.com/oauthmux/oauthmux/ui/control"
@@ -272,7 +271,7 @@ func TestTooSmallAsksForMore(t *testing.T) {
 				s.wants("needs 60x15")
 			}
 			s.lacks("ACCOUNT")
-			s.feed(tea.WindowSizeMsg{Width: 80, Height: 24})
+			s.feed(resizedMsg{Width: 80, Height: 24})
 			s.wants("ACCOUNT")
 		})
 	}

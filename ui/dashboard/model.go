@@ -120,7 +120,7 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		m.dirty = true
 		m.expireToast()
 		return nil
-	case tea.WindowSizeMsg:
+	case resizedMsg:
 		m.setSize(msg.Width, msg.Height)
 		return nil
 	case tea.KeyMsg:

@@ -55,7 +55,7 @@ func (w *wanderer) next(c choices) tea.Msg {
 	switch c.below(10, "what") {
 	case 0:
 		w.width, w.height = 1+c.below(200, "width"), 1+c.below(60, "height")
-		return tea.WindowSizeMsg{Width: w.width, Height: w.height}
+		return resizedMsg{Width: w.width, Height: w.height}
 	case 1:
 		st := wandererStates[c.below(len(wandererStates), "state")]
 		st.Now = w.now
