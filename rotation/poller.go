@@ -20,6 +20,10 @@ import (
 // usageLimit is how long one reading may take.
 const usageLimit = 30 * time.Second
 
+// tokenRest is how long an account is left alone that had no token to ask with, unless
+// one comes: the vault is locked, or the token endpoint is in trouble.
+const tokenRest = time.Minute
+
 // retryAfterMost is the longest wait that a usage endpoint is believed.
 const retryAfterMost = 2 * time.Hour
 
@@ -37,7 +41,7 @@ type PollerOptions struct {
 	}
 	Client   func(*accounts.Provider) accounts.Doer // asks: accounts.StrictClient
 	Interval time.Duration                          // usage.poll; raised to what an upstream bears
-	Bus      *accounts.Bus                          // says when a token came, and with it something to read; may be nil
+	Bus      *accounts.Bus                          // says when a token came or may be had, and with it something to read; may be nil
 	Log      *slog.Logger
 }
 
@@ -47,8 +51,11 @@ type PollerOptions struct {
 type Poller struct {
 	o PollerOptions
 
-	mu     sync.Mutex // guards jitter
+	tokens *accounts.Mailbox // of Bus; nil: none
+
+	mu     sync.Mutex // guards what follows
 	jitter map[accounts.ID]float64
+	rests  map[accounts.ID]time.Time // until when; only of accounts that had no token
 }
 
 // TooSoonError says that usage may not be asked for yet.
@@ -63,16 +70,16 @@ var ErrNoUsage = errors.New("the provider tells no usage")
 
 // NewPoller makes a poller. It starts nothing.
 func NewPoller(o PollerOptions) *Poller {
-	return &Poller{o: o, jitter: make(map[accounts.ID]float64)}
+	return &Poller{o: o, jitter: make(map[accounts.ID]float64), rests: make(map[accounts.ID]time.Time)}
 }
 
 // Run reads what is due until ctx ends.
 func (p *Poller) Run(ctx context.Context) error {
 	var wake <-chan struct{}
 	if p.o.Bus != nil {
-		box := p.o.Bus.Subscribe(1, accounts.TokenChanged)
-		defer box.Close()
-		wake = box.Ready()
+		p.tokens = p.o.Bus.Subscribe(1, accounts.TokenChanged, accounts.KeyChanged)
+		defer p.tokens.Close()
+		wake = p.tokens.Ready()
 	}
 	work := chores{due: p.due, cool: p.o.Pool.Cool, log: p.o.Log}
 	return work.run(ctx, wake)
@@ -90,6 +97,7 @@ func (p *Poller) Read(ctx context.Context, id accounts.ID) error {
 // due returns the readings that are due, and when the next one is.
 func (p *Poller) due(now time.Time, busy func(accounts.ID) bool) (all []chore, next time.Time) {
 	next = now.Add(choreLook)
+	p.wakeRested()
 	members := p.o.Pool.Members("")
 	for i := range members {
 		m := &members[i]
@@ -120,7 +128,44 @@ func (p *Poller) dueAt(m *Member, now time.Time) (time.Time, bool) {
 	if n := len(reads.At); n > 0 && m.Account.LoggedInAt.After(reads.At[n-1]) {
 		reads.Failures = 0 // they were another login's
 	}
-	return p.pace(provider).Due(reads, m.Usage, now, p.jitterOf(m.Account.ID)), true
+	at := p.pace(provider).Due(reads, m.Usage, now, p.jitterOf(m.Account.ID))
+	if rest := p.restOf(m.Account.ID, now); rest.After(at) {
+		at = rest
+	}
+	return at, true
+}
+
+// restOf returns until when an account has nothing to ask with; zero: it may have. A
+// clock that was set back does not make a rest longer.
+func (p *Poller) restOf(id accounts.ID, now time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	until, rests := p.rests[id]
+	if rests && (!until.After(now) || until.Sub(now) > tokenRest) {
+		delete(p.rests, id)
+		return time.Time{}
+	}
+	return until
+}
+
+// rest leaves an account alone for a while.
+func (p *Poller) rest(id accounts.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rests[id] = time.Now().Round(0).Add(tokenRest)
+}
+
+// wakeRested ends every rest if a token came, or the vault's key did.
+func (p *Poller) wakeRested() {
+	if p.tokens == nil {
+		return
+	}
+	if events, missed := p.tokens.Drain(); len(events)+missed == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.rests)
 }
 
 func (p *Poller) pace(provider *accounts.Provider) usage.Pace {
@@ -173,6 +218,7 @@ func (p *Poller) read(ctx context.Context, id accounts.ID) error {
 	defer cancel()
 	token, err := p.o.Refresher.Ahead(ctx, a, provider, usageLimit)
 	if err != nil {
+		p.rest(id)
 		return err
 	}
 	// The reading is on the account before it is asked for: no crash and no other

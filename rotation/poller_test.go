@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,8 @@ type pollerRun struct {
 	status   int             // of the answers
 	after    string          // their Retry-After
 	tokenErr error
+	wanted   atomic.Int32 // tokens
+	locked   atomic.Bool  // there are none
 	bus      accounts.Bus
 }
 
@@ -58,6 +61,10 @@ func newPollerRun(t *testing.T, interval time.Duration, upstream string, ids ...
 
 // Ahead implements the refresher as far as a poller needs it.
 func (p *pollerRun) Ahead(context.Context, accounts.Account, *accounts.Provider, time.Duration) (accounts.Token, error) {
+	p.wanted.Add(1)
+	if p.locked.Load() {
+		return accounts.Token{}, errors.New("locked")
+	}
 	return accounts.Token{AccessToken: "t"}, p.tokenErr
 }
 
@@ -225,5 +232,28 @@ func TestANewTokenIsReadAtOnce(t *testing.T) {
 		if len(p.readings) != 1 || p.readings[0] > 12*time.Second {
 			t.Errorf("readings at %v, want one right after the login", p.readings)
 		}
+	})
+}
+
+// Nothing is read with a vault that is locked, and looking whether it still is costs
+// a try a minute; but once there is a key, there are readings.
+func TestPollerLeavesAccountsAloneThatHaveNoToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPollerRun(t, 5*time.Minute, "", "a", "b")
+		p.locked.Store(true)
+		go func() {
+			time.Sleep(10*time.Minute + 30*time.Second)
+			if n := p.wanted.Load(); n < 10 || n > 24 {
+				t.Errorf("%d tokens were asked for in ten minutes", n)
+			}
+			p.locked.Store(false)
+			p.bus.Publish(accounts.Event{Kind: accounts.KeyChanged})
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+			if n := len(p.readings); n != 2 {
+				t.Errorf("%d readings soon after the key came, want 2", n)
+			}
+		}()
+		runFor(t, p.Run, 11*time.Minute)
 	})
 }
