@@ -118,10 +118,11 @@ func loginEnds(end, now time.Time) string {
 
 // cost is what something cost a request, in milliseconds.
 func cost(d time.Duration) string {
-	if d < time.Millisecond {
-		return "<1 ms"
+	ms := float64(d) / float64(time.Millisecond)
+	if ms < 9.95 {
+		return fmt.Sprintf("%.1f ms", max(ms, 0.1))
 	}
-	return fmt.Sprintf("%d ms", d.Milliseconds())
+	return fmt.Sprintf("%.0f ms", ms)
 }
 
 // loginWords says what a cause of Account.NeedsLogin means for a person.

@@ -34,7 +34,7 @@ func TestFeedTellsWhatHappenedAndWhatItDidToTheRequest(t *testing.T) {
 				{Seq: 1, At: at, Kind: accounts.EntryCooling, Account: "lab", Until: at.Add(time.Minute), Evidence: "429"},
 				{Seq: 2, At: at.Add(time.Minute), Kind: accounts.EntryFailover, Account: "lab", Other: "work", Took: time.Microsecond, Evidence: "401 twice"},
 			},
-			[]string{"429: cooling until 14:03:11", "401 twice; the request went on with the work (+<1 ms)"},
+			[]string{"429: cooling until 14:03:11", "401 twice; the request went on with the work (+0.1 ms)"},
 		},
 		{
 			"the failover of another account is not put on this one's line",
@@ -42,7 +42,7 @@ func TestFeedTellsWhatHappenedAndWhatItDidToTheRequest(t *testing.T) {
 				{Seq: 1, At: at, Kind: accounts.EntryCooling, Account: "lab", Until: at.Add(time.Minute), Evidence: "429"},
 				{Seq: 2, At: at, Kind: accounts.EntryFailover, Account: "home", Other: "work", Took: time.Millisecond},
 			},
-			[]string{"429: cooling until 14:03:11", "the request went on with the work (+1 ms)"},
+			[]string{"429: cooling until 14:03:11", "the request went on with the work (+1.0 ms)"},
 		},
 		{
 			"a renewal says how long the token is good for",

@@ -18,13 +18,14 @@ const day = 24 * time.Hour
 const forever = 365 * day
 
 // countdown words the time that is left, and says how long the words stay true:
-// 4d3h, 1h12m, 38m, <1m.
+// 4d3h, 1h12m, 38m, 22s.
 func countdown(left time.Duration) (text string, holds time.Duration) {
 	switch {
 	case left <= 0:
 		return "now", forever
-	case left < time.Minute:
-		return "<1m", left
+	case left <= 59*time.Second:
+		s, holds := ceil(left, time.Second)
+		return fmt.Sprintf("%ds", s), holds
 	case left <= day-time.Minute:
 		m, holds := ceil(left, time.Minute)
 		if m < 60 {

@@ -21,8 +21,10 @@ func TestCountdowns(t *testing.T) {
 	}{
 		{-time.Hour, "now", "0:00"},
 		{0, "now", "0:00"},
-		{400 * time.Millisecond, "<1m", "0:01"},
-		{59 * time.Second, "<1m", "0:59"},
+		{400 * time.Millisecond, "1s", "0:01"},
+		{22 * time.Second, "22s", "0:22"},
+		{59 * time.Second, "59s", "0:59"},
+		{59*time.Second + 1, "1m", "1:00"},
 		{time.Minute, "1m", "1:00"},
 		{61 * time.Second, "2m", "1:01"},
 		{37*time.Minute + 41*time.Second, "38m", "37:41"},
@@ -175,7 +177,7 @@ func TestALongTextKeepsItsEnd(t *testing.T) {
 }
 
 func TestANumberKeepsItsUnit(t *testing.T) {
-	const text = "429 five_hour: cooling until 14:40; the request went on with work (+<1 ms); 90 % used, back in 2 h 12 min"
+	const text = "429 five_hour: cooling until 14:40; the request went on with work (+0.4 ms); 90 % used, back in 2 h 12 min"
 	unit := regexp.MustCompile(`^(ms|%|h|min)`)
 	for width := 12; width <= 110; width++ {
 		lines := breakLines(text, width)

@@ -38,7 +38,7 @@ func TestEverySizeShowsWhatFits(t *testing.T) {
 			if len(share.FindAllString(line, -1)) < 2 || !regexp.MustCompile(`serving|ready|cooling|renewing`).MatchString(line) {
 				t.Errorf("%s: the row of %s has not both shares and a state: %q", s, label, line)
 			}
-			if s.columns >= 110 && !regexp.MustCompile(`\d+% +(<1m|\d+m)`).MatchString(line) {
+			if s.columns >= 110 && !regexp.MustCompile(`\d+% +(\d+s|\d+m)`).MatchString(line) {
 				t.Errorf("%s: the row of %s says of no window when it ends: %q", s, label, line)
 			}
 		}
