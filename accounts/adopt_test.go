@@ -154,7 +154,9 @@ func TestC13_ALoginThatWaitsGoesWithItsAccount(t *testing.T) {
 					t.Fatal(err)
 				}
 				if disowned {
-					h.registry.Disown(t.Context(), h.vault, a.ID)
+					if err := h.registry.Disown(t.Context(), h.vault, a.ID); err != nil {
+						t.Error(err)
+					}
 				}
 				if err := errors.Join(h.registry.Remove(a.ID), h.vault.Remove(t.Context(), string(a.ID))); err != nil {
 					t.Fatal(err)
@@ -282,4 +284,103 @@ func TestI2_ALoginMayBeSupersededByARecordThatCannotBeRead(t *testing.T) {
 		t.Errorf("with a later login: %v", err)
 	}
 	h.onlyAccount(t, a.ID)
+}
+
+// TestC13_NoAccountGoesWhileALoginOfItCannotBeSeen has the vault locked. The login
+// that waits says only inside whose it is: it would come back as an account.
+func TestC13_NoAccountGoesWhileALoginOfItCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, simulator.Options{})
+	a, waiting := h.signInWhileBusy(t, false)
+	record := h.records(t)[waiting]
+	record.For = ""
+	leave(t, h, waiting, record)
+	locked, err := vault.Open(vault.Options{Dir: filepath.Join(h.dir, "vault"), Memory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer locked.Close()
+	if err := h.registry.Disown(t.Context(), locked, a.ID); err == nil {
+		t.Error("the account may go, though nobody can see what waits for it")
+	}
+	if err := h.registry.Disown(t.Context(), h.vault, a.ID); err != nil {
+		t.Error(err)
+	}
+	if err := h.registry.Disown(t.Context(), locked, a.ID); err != nil {
+		t.Errorf("with nothing that waits: %v", err)
+	}
+}
+
+// TestC13_ALoginIsTakenThoughTheClockWasSetBack, if the account's own has ended; and
+// never is a copy of that, whose token may be used up.
+func TestC13_ALoginIsTakenThoughTheClockWasSetBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		ended bool
+		back  time.Duration
+		taken bool
+	}{
+		"its own has ended":     {true, time.Hour, true},
+		"its own is in force":   {false, time.Hour, false},
+		"a copy of one that is": {true, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHome(t, simulator.Options{})
+			a, waiting := h.signInWhileBusy(t, false)
+			own, login := h.records(t)[a.ID], h.records(t)[waiting]
+			login.LoggedInAt = own.LoggedInAt.Add(-c.back)
+			leave(t, h, waiting, login)
+			if c.ended {
+				if _, err := h.registry.Edit(a.ID, func(a *Account) error {
+					a.NeedsLogin, a.NeedsLoginGen = LoginRevoked, own.Generation
+					return nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.startAgain(t)
+			h.onlyAccount(t, a.ID)
+			if taken := h.records(t)[a.ID].RefreshToken == login.RefreshToken; taken != c.taken {
+				t.Errorf("taken: %v, want %v", taken, c.taken)
+			}
+			if got, err := h.registry.Get(a.ID); err != nil || (got.NeedsLogin == "") != (c.taken || !c.ended) {
+				t.Errorf("the account is %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestI5_ALoginThatWasNotWrittenDownIsFoundAgain is killed between the vault and
+// accounts.json, with and without the copy that such a sign-in leaves.
+func TestI5_ALoginThatWasNotWrittenDownIsFoundAgain(t *testing.T) {
+	for name, copied := range map[string]bool{"with its copy": true, "alone": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHome(t, simulator.Options{})
+			a, waiting := h.signInWhileBusy(t, false)
+			ended, login := h.records(t)[a.ID].Generation, h.records(t)[waiting]
+			if _, err := h.registry.Edit(a.ID, func(a *Account) error {
+				a.NeedsLogin, a.NeedsLoginGen = LoginRevoked, ended
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			leave(t, h, a.ID, adopted(a, login))
+			if copied {
+				h.startAgain(t)
+			} else if err := h.vault.Remove(t.Context(), string(waiting)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // and once is enough
+				if err := h.registry.Acknowledge(a.ID, h.records(t)[a.ID]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.onlyAccount(t, a.ID)
+			got, err := h.registry.Get(a.ID)
+			if err != nil || got.NeedsLogin != "" || !got.LoggedInAt.Equal(login.LoggedInAt) || !got.TokenExpiresAt.Equal(h.token(t, a.ID).Expiry) {
+				t.Errorf("the account is %+v, %v", got, err)
+			}
+		})
+	}
 }

@@ -17,7 +17,7 @@ import (
 // openDamaged settles how a registry begins whose file cannot be used, or is
 // not there.
 func (r *Registry) openDamaged(cause error) {
-	sealed := len(r.sealed())
+	sealed := len(r.sealed(func(ID) bool { return true }))
 	empty := &document{}
 	if errors.Is(cause, fs.ErrNotExist) {
 		r.state = state{doc: empty, hollow: sealed > 0}
@@ -98,14 +98,15 @@ func (r *Registry) keptBefore() string {
 	return "; a damaged one is kept as " + filepath.Base(slices.Max(names)) + " in " + filepath.Dir(r.path)
 }
 
-// sealed returns the accounts of which the vault holds a record.
-func (r *Registry) sealed() (ids []ID) {
+// sealed returns those accounts of which the vault holds a record, of all that may be
+// wanted.
+func (r *Registry) sealed(wanted func(ID) bool) (ids []ID) {
 	entries, err := os.ReadDir(r.vaultDir())
 	if err != nil {
 		return nil
 	}
 	for _, entry := range entries {
-		if vault.Keeps(r.vaultDir(), entry.Name()) {
+		if wanted(ID(entry.Name())) && vault.Keeps(r.vaultDir(), entry.Name()) {
 			ids = append(ids, ID(entry.Name()))
 		}
 	}

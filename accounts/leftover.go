@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -58,39 +59,47 @@ func inOrder(records map[ID]vault.Record) []ID {
 // the account's lock, and has not got it: a sign-in holds its copy's while it waits
 // for the account's.
 func (r *Registry) Adopt(ctx context.Context, v *vault.Vault, id ID) {
-	for _, stray := range r.straysOf(v, id) {
+	strays, _ := r.straysOf(v, id)
+	for _, stray := range strays {
 		r.settle(ctx, v, stray)
 	}
 }
 
 // Disown removes the logins that wait for an account which is about to be removed. A
-// sign-in that is still under way is for itself to settle.
-func (r *Registry) Disown(ctx context.Context, v *vault.Vault, id ID) {
-	for _, stray := range r.straysOf(v, id) {
+// sign-in that is still under way is for itself to settle. An error says that the
+// vault has a login of nobody known that cannot be looked at: it may be the
+// account's, and would be an account of its own afterwards.
+func (r *Registry) Disown(ctx context.Context, v *vault.Vault, id ID) error {
+	strays, unseen := r.straysOf(v, id)
+	if unseen != nil {
+		return fmt.Errorf("a login that waits in the vault may be of this account, and cannot be looked at: %w", unseen)
+	}
+	for _, stray := range strays {
 		r.withStray(ctx, v, stray, func(_ context.Context, record vault.Record) bool {
 			owner, known := r.owner(v, record)
 			return known && owner.ID == id
 		})
 	}
+	return nil
 }
 
-// straysOf returns where the vault has logins of an account beside its own.
-func (r *Registry) straysOf(v *vault.Vault, id ID) []ID {
-	strays := make(map[ID]vault.Record)
+// straysOf returns where the vault has logins of an account beside its own, and why
+// it does not tell of some. One that is damaged is nobody's.
+func (r *Registry) straysOf(v *vault.Vault, id ID) (strays []ID, unseen error) {
+	records := make(map[ID]vault.Record)
 	r.look()
-	for _, other := range r.sealed() {
-		if _, err := r.Get(other); err == nil {
-			continue
-		}
-		record, err := v.Read(string(other))
-		if err != nil {
-			continue
-		}
-		if owner, known := r.owner(v, record); known && owner.ID == id {
-			strays[other] = record
+	doc := r.document()
+	for _, other := range r.sealed(func(other ID) bool { return doc.index(other) < 0 }) {
+		switch record, err := v.Read(string(other)); {
+		case err == nil:
+			if owner, known := r.owner(v, record); known && owner.ID == id {
+				records[other] = record
+			}
+		case !errors.Is(err, vault.ErrNotFound) && !errors.Is(err, vault.ErrUnreadable):
+			unseen = err
 		}
 	}
-	return inOrder(strays)
+	return inOrder(records), unseen
 }
 
 // settle brings a copy's login to its account, and removes the copy.
@@ -193,8 +202,8 @@ func (r *Registry) hand(ctx context.Context, v *vault.Vault, a Account, login va
 	}
 	t, unreadable := tokenFrom(login)
 	switch {
-	case err == nil && (own.RefreshToken != "" && own.RefreshToken == login.RefreshToken || !login.LoggedInAt.After(own.LoggedInAt)):
-		return true, nil
+	case err == nil && !supersedes(login, own, a):
+		return true, r.Acknowledge(a.ID, own)
 	case login.Unproven: // it may be anybody's
 		return false, nil
 	case err != nil && !login.LoggedInAt.After(a.LoggedInAt):
@@ -216,6 +225,42 @@ func (r *Registry) hand(ctx context.Context, v *vault.Vault, a Account, login va
 	}
 	r.log.Info("a login that waited for its account has been taken", "account", a.ID)
 	return true, err
+}
+
+// supersedes reports whether a login is to take the place of an account's own. A
+// clock that was set back makes a later one look earlier: where the account's own has
+// ended, any other sign-in's does. At worst that has ended, too, and the next renewal
+// says so; a copy of the own one, whose token may be used up, is of the same moment.
+func supersedes(login, own vault.Record, a Account) bool {
+	switch {
+	case own.RefreshToken != "" && own.RefreshToken == login.RefreshToken:
+		return false
+	case a.NeedsLogin != "" && a.NeedsLoginGen == own.Generation:
+		return !login.LoggedInAt.Equal(own.LoggedInAt)
+	}
+	return login.LoggedInAt.After(own.LoggedInAt)
+}
+
+// Acknowledge writes down that an account has the login of its record, if it is not
+// known yet: a process may have been killed between the vault and accounts.json.
+func (r *Registry) Acknowledge(id ID, own vault.Record) error {
+	t, err := tokenFrom(own)
+	if err != nil {
+		return nil //nolint:nilerr // the record says nothing that could be written down
+	}
+	if a, err := r.Get(id); err != nil || !own.LoggedInAt.After(a.LoggedInAt) {
+		return nil //nolint:nilerr // or there is no such account any more
+	}
+	_, err = r.Edit(id, func(a *Account) error {
+		if own.LoggedInAt.After(a.LoggedInAt) {
+			a.signedIn(own.LoggedInAt, t.Expiry)
+		}
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // adopted is what the vault gets of a login that becomes the account's.

@@ -107,8 +107,14 @@ func (a *App) inspect(ctx context.Context) error {
 	}
 	a.registry.Sweep(ctx, a.vault, known)
 	for _, acc := range a.registry.All() {
-		_, err := a.vault.Read(string(acc.ID)) // again: a login may have come in between
+		record, err := a.vault.Read(string(acc.ID)) // again: a login may have come in between
 		a.records.note(acc.ID, err)
+		if err != nil {
+			continue
+		}
+		if err := a.registry.Acknowledge(acc.ID, record); err != nil {
+			a.log.Warn("accounts.json does not tell of a login that the vault has", "account", acc.ID, "error", err)
+		}
 	}
 	return nil
 }
