@@ -190,15 +190,27 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 	return control.Reply{Message: message}, nil
 }
 
-// discard removes an account and every login of it.
+// discard removes an account and every login of it. It waits for whoever is at work
+// on the account before it has anybody else wait.
 func (a *App) discard(ctx context.Context, id accounts.ID) error {
+	held, err := a.vault.LockPresent(ctx, string(id))
+	if err != nil {
+		return err
+	}
+	remove := a.vault.Remove
+	if held != nil {
+		defer held.Release()
+		remove = func(ctx context.Context, _ string) error { return held.Remove(ctx) }
+	}
 	// Who has read every record just now would make an account of one that goes.
 	a.inspecting.Lock()
 	defer a.inspecting.Unlock()
-	if err := a.vault.Remove(ctx, string(id)); err != nil {
+	if err := a.registry.Disown(ctx, a.vault, id); err != nil {
 		return err
 	}
-	a.registry.Disown(ctx, a.vault, id)
+	if err := remove(ctx, string(id)); err != nil {
+		return err
+	}
 	if err := a.registry.Remove(id); err != nil {
 		return err
 	}

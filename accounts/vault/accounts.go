@@ -117,19 +117,33 @@ func mayHide(err error) bool { return !errors.Is(err, fs.ErrNotExist) && !errors
 func (v *Vault) Remove(ctx context.Context, id string) error {
 	h, ok := v.takeUnsaved(id)
 	if !ok {
-		dir, err := v.account(id)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		dir.close()
-		if h, err = v.Lock(ctx, id); err != nil {
+		var err error
+		if h, err = v.LockPresent(ctx, id); h == nil || err != nil {
 			return err
 		}
 	}
 	return h.removeAll()
+}
+
+// LockPresent is Lock of an account that there is something of: it makes no folder.
+// With nil nobody need be waited for: there is nothing, or the vault has the lock
+// itself, with a record that it could not save.
+func (v *Vault) LockPresent(ctx context.Context, id string) (*Held, error) {
+	v.mu.Lock()
+	_, unsaved := v.unsaved[id]
+	v.mu.Unlock()
+	if unsaved {
+		return nil, nil //nolint:nilnil // as it is said above
+	}
+	dir, err := v.account(id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil //nolint:nilnil // as it is said above
+	}
+	if err != nil {
+		return nil, err
+	}
+	dir.close()
+	return v.Lock(ctx, id)
 }
 
 // Remove is Vault.Remove by whoever has the lock, which is given back.
