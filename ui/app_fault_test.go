@@ -42,7 +42,7 @@ func TestAPanicOfTheScreenIsOneLineAndAReport(t *testing.T) {
 	e := engine{Engine: &panicking{fakeEngine{state: someState()}}, own: true, cut: func() {}, gone: gone}
 	done := make(chan int, 1)
 	go func() { done <- p.exit(nil, p.reported(p.show(ctx, cancel, e, screenLook{}), dir)) }()
-	s.until(t, &s.out, "q quit")
+	s.until(t, &s.out, "Acme Inc")
 	if _, err := keyboard.Write([]byte("u")); err != nil {
 		t.Fatal(err)
 	}
