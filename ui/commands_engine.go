@@ -140,6 +140,9 @@ func (p *program) serve(ctx context.Context, handedOver bool) error {
 		return err
 	}
 	defer closeApp()
+	if handedOver {
+		_ = os.Chdir(s.paths.State) // where a person happened to be must not stay in use
+	}
 	return app.Run(ctx)
 }
 

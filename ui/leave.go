@@ -10,8 +10,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/oauthmux/oauthmux/accounts/vault"
@@ -76,8 +78,17 @@ func (a *App) openedWith() string {
 }
 
 // leaveEngine has another process be the engine of this home in place of e, which
-// ends as usual, but gives the requests under way the time they need.
-func (p *program) leaveEngine(ctx context.Context, e engine, gone <-chan error, interrupts <-chan os.Signal) error {
+// ends as usual, but gives the requests under way the time they need. While it can be
+// seen that no other process could be, e goes on in this one.
+func (p *program) leaveEngine(ctx context.Context, e engine, gone <-chan error, interrupts chan os.Signal) error {
+	// A terminal that goes meanwhile is what the engine was to outlive.
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+
+	if err := p.heirCanStart(ctx); err != nil {
+		return p.stay(ctx, e, gone, interrupts, err)
+	}
 	// The address stays taken while nobody listens, and clients wait rather than
 	// be refused. Where that cannot be done, the proxy is away for a moment.
 	estate := e.estate()
@@ -101,10 +112,49 @@ func (p *program) leaveEngine(ctx context.Context, e engine, gone <-chan error, 
 	if err != nil {
 		return err
 	}
-	if told {
+	if told && len(hangUps) == 0 {
 		return nil // a signal has ended the program: the engine was meant too
 	}
 	return p.succeed(context.WithoutCancel(ctx), will, door, estate.paths, interrupts)
+}
+
+// heirCanStart says what would keep another process from being the engine, as far as
+// it can be seen before this one has ended.
+func (p *program) heirCanStart(ctx context.Context) error {
+	if _, err := executable(); err != nil {
+		return err
+	}
+	_, err := p.setup(ctx)
+	return err
+}
+
+// executable is this program's file, or the one that is in its place since: Linux
+// says of a file that was replaced that it is deleted.
+func executable() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	self = strings.TrimSuffix(self, " (deleted)")
+	if info, err := os.Stat(self); err != nil || !info.Mode().IsRegular() {
+		return "", errors.New("the program's file is not there any more")
+	}
+	return self, nil
+}
+
+// stay is an engine without its screen, in this process, until it is told to end.
+func (p *program) stay(ctx context.Context, e engine, gone <-chan error, interrupts chan os.Signal, why error) error {
+	p.say("oauthmux: the engine goes on in this process, until ctrl+c: no other one can take its place: %s", firstLine(why.Error()))
+	select {
+	case err := <-gone:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case <-interrupts: // it ended ctx; the next one cuts
+	default:
+	}
+	return p.awaitEnd(ctx, e, gone, interrupts)
 }
 
 // awaitFinish waits until e has ended, says for what, and cuts it short when it is
@@ -186,7 +236,11 @@ func (p *program) succeed(ctx context.Context, will legacy, door *os.File, paths
 		case <-time.After(handoverPace):
 		}
 		if time.Now().After(deadline) {
-			return notLeft(fmt.Sprintf("process %d does not answer", heir.pid))
+			return &control.Error{
+				Code:    control.CodeUnavailable,
+				Message: fmt.Sprintf("the engine that is to go on (process %d) does not answer yet", heir.pid),
+				Hint:    "oauthmux status tells whether it does by now",
+			}
 		}
 	}
 }
@@ -225,7 +279,7 @@ type heir struct {
 // startHeir starts `serve` as a process that no terminal and no signal to this one
 // reaches, and gives it what is left to it.
 func (p *program) startHeir(will legacy, door *os.File) (*heir, error) {
-	self, err := os.Executable()
+	self, err := executable()
 	if err != nil {
 		return nil, err
 	}
@@ -303,5 +357,17 @@ func (p *program) inherit() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on the socket of the engine before: %w", err)
 	}
+	if err := onlyThisMachine(l); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	return l, nil
+}
+
+// onlyThisMachine refuses a socket that others can reach, whoever it came from
+// (SAFETY T05).
+func onlyThisMachine(l net.Listener) error {
+	if at, tcp := l.Addr().(*net.TCPAddr); !tcp || !at.IP.IsLoopback() {
+		return errors.New("the socket that was left does not listen on this machine alone")
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -152,19 +153,79 @@ func TestAPassphraseThatWasTypedOpensTheNextEngineToo(t *testing.T) {
 	h.ends(pid)
 }
 
-func TestAnEngineThatCannotGoOnSaysWhy(t *testing.T) {
+// What would keep another process from being the engine is seen before this one ends:
+// it goes on here.
+func TestAnEngineThatNoOtherCanFollowGoesOnWhereItIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, h *home, program string)
+		words string
+	}{
+		"a file of settings that is wrong": {
+			func(t *testing.T, h *home, _ string) { t.Helper(); h.write("config.toml", "[proxy]\nnonsense = 1\n") },
+			`nonsense`,
+		},
+		"a program that is gone": {
+			func(t *testing.T, _ *home, program string) {
+				t.Helper()
+				if err := os.Remove(program); err != nil {
+					t.Fatal(err)
+				}
+			},
+			`the program's file is not there any more`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := signedIn(t)
+			program := filepath.Join(t.TempDir(), "oauthmux")
+			if err := os.Link(plain, program); err != nil {
+				t.Fatal(err)
+			}
+			s := h.onScreen(program)
+			was := h.engineUp()
+			s.shows(t, `1 ready`)
+			config := h.read("config.toml")
+			c.spoil(t, h, program)
+			s.does(t, "Q", `(?s)the engine goes on in this process, until ctrl\+c: no other one can take its place: .*`+c.words)
+			h.write("config.toml", config)
+			if now := h.engineUp(); now.PID != was.PID {
+				t.Errorf("the engine was %+v and is %+v", was, now)
+			}
+			h.client().served()
+			s.press(t, "\x03")
+			if status := s.wait(t); status != 0 {
+				t.Errorf("it ended with %d", status)
+			}
+			if info := h.status().Engine; info.Running {
+				t.Errorf("there is still an engine: %+v", info)
+			}
+		})
+	}
+}
+
+// A window that is closed while requests come to their ends takes nothing along.
+func TestTheEngineGoesOnThoughItsTerminalGoes(t *testing.T) {
 	h := signedIn(t)
 	s := h.onScreen(plain)
-	h.engineUp()
-	s.shows(t, `1 ready`)
-	config := h.read("config.toml")
-	h.write("config.toml", "[proxy]\nnonsense = 1\n")
-	s.does(t, "Q", `(?s)the engine does not run any more: .*nonsense.*hint: start it: oauthmux serve`)
-	if status := s.wait(t); status != 1 {
-		t.Errorf("the screen ended with %d, want 1", status)
+	was := h.engineUp()
+	held := h.provider.hold(simulator.PathMessages)
+	under := h.client().asks()
+	held.wait(t)
+	s.shows(t, `1 in flight`)
+	s.does(t, "Q", `the engine goes on when 1 request has ended`)
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
 	}
-	h.write("config.toml", config)
-	if info := h.status().Engine; info.Running {
-		t.Errorf("there is an engine: %+v", info)
+	held.release()
+	if err := <-under; err != nil {
+		t.Errorf("the request under way: %v", err)
 	}
+	pid := s.goesOn(t, was.Listen)
+	if now := h.engineUp(); now.PID != pid || now.PID == was.PID || now.Listen != was.Listen {
+		t.Errorf("the engine was %+v and is %+v", was, now)
+	}
+	h.client().served()
+	if at, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err != nil || at != h.dir {
+		t.Errorf("it stands in %s, %v", at, err)
+	}
+	h.ends(pid)
 }
