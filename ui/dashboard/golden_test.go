@@ -156,11 +156,11 @@ func oneAccount() control.State {
 
 func decisions() []control.Decision {
 	return []control.Decision{
-		{At: fixedNow.Add(-time.Minute), Session: "s1", Status: 200, Duration: 1830 * time.Millisecond, Steps: []control.Step{{Account: "a1", Outcome: "pass", Evidence: "200"}}},
+		{At: fixedNow.Add(-time.Minute), Session: "s1", Status: 200, Duration: 1830 * time.Millisecond, Steps: []control.Step{{Account: "work", Outcome: "pass", Evidence: "200"}}},
 		{At: fixedNow, Scope: "sonnet", Session: "s2", Status: 200, Duration: 2143 * time.Millisecond, Steps: []control.Step{
-			{Account: "a4", Outcome: "skipped", Evidence: "sign in again"},
-			{Account: "a3", Outcome: "limited", Evidence: "429 five_hour rejected, until 14:40"},
-			{Account: "a1", Outcome: "pass", Evidence: "200"},
+			{Account: "old", Outcome: "skipped", Evidence: "sign in again"},
+			{Account: "lab", Outcome: "limited", Evidence: "429 five_hour rejected, until 14:40"},
+			{Account: "work", Outcome: "pass", Evidence: "200"},
 		}},
 	}
 }

@@ -131,7 +131,7 @@ func (o *whyOverlay) draw(d *control.Decision, width int) []string {
 		head += t.dim.Render("  conversation " + m.text(d.Session, 12))
 	}
 	lines := []string{ansi.Truncate(head, width, "…")}
-	if passed && len(d.Steps) == 1 && d.Steps[0].Account == o.account {
+	if passed && len(d.Steps) == 1 && m.labelOf(d.Steps[0].Account) == o.label {
 		return lines // that is all there is to say
 	}
 	for i := range d.Steps {
