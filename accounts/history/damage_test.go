@@ -210,3 +210,30 @@ func TestAFileThatShrinksUnderneathIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Records that lie over one another could be followed for ever: each of sixteen
+// elements leads to the same bucket, and so on, forty levels down.
+func TestRecordsThatLieOverOneAnotherAreDamage(t *testing.T) {
+	const fan, levels, header = 16, 40, 16
+	const step = header + pageHeader + fan*element
+	file := make([]byte, levels*step)
+	for level := range levels {
+		start := level * step
+		native.PutUint16(file[start+8:], leafPage)
+		if level == levels-1 {
+			break // an empty one
+		}
+		native.PutUint16(file[start+10:], fan)
+		next := start + step - header // of the bucket's own header
+		for i := range fan {
+			at := start + pageHeader + i*element
+			native.PutUint32(file[at:], bucketLeaf)
+			native.PutUint32(file[at+4:], uint32(next-at))
+			native.PutUint32(file[at+12:], uint32(len(file)-next))
+		}
+	}
+	w := &walker{file: file, elements: uint64(len(file)) / element, bytes: nesting * uint64(len(file))}
+	if w.leaf(file) {
+		t.Error("it is taken for whole")
+	}
+}

@@ -30,7 +30,15 @@ type walker struct {
 	pageSize uint64
 	pages    uint64 // below this id
 	seen     []bool
+
+	// What is left of the elements and of the bytes in records that a file of this
+	// size can have: where they lie over one another, there is no end to them.
+	elements, bytes uint64
 }
+
+// nesting is how many records may have the same byte: a bucket that lies in another's
+// record is one.
+const nesting = 4
 
 // walk reports whether a file can be given to bbolt, which believes what it reads: a
 // damaged tree may lead it in circles, or far beyond the end. Its errors are
@@ -61,7 +69,10 @@ func openWalker(file []byte) (w *walker, root, free uint64, ok bool) {
 		if txid := native.Uint64(m[48:]); !ok || txid > newest {
 			newest, ok = txid, true
 			root, free = native.Uint64(m[16:]), native.Uint64(m[32:])
-			w = &walker{file: file, pageSize: size, pages: native.Uint64(m[40:])}
+			w = &walker{
+				file: file, pageSize: size, pages: native.Uint64(m[40:]),
+				elements: uint64(len(file)) / element, bytes: nesting * uint64(len(file)),
+			}
 		}
 	}
 	if !ok || w.pages < 3 || w.pages > fileLimit/w.pageSize {
@@ -129,7 +140,7 @@ func (w *walker) tree(id uint64) bool {
 	if flags == leafPage {
 		return w.leaf(page)
 	}
-	if flags != branchPage || count == 0 || pageHeader+count*element > uint64(len(page)) {
+	if flags != branchPage || count == 0 || pageHeader+count*element > uint64(len(page)) || !spend(&w.elements, count) {
 		return false
 	}
 	for i := range count {
@@ -148,20 +159,29 @@ func (w *walker) leaf(page []byte) bool {
 		return false
 	}
 	count := uint64(native.Uint16(page[10:]))
-	if pageHeader+count*element > uint64(len(page)) {
+	if pageHeader+count*element > uint64(len(page)) || !spend(&w.elements, count) {
 		return false
 	}
 	for i := range count {
 		at := pageHeader + i*element
 		flags, pos := native.Uint32(page[at:]), uint64(native.Uint32(page[at+4:]))
 		key, value := uint64(native.Uint32(page[at+8:])), uint64(native.Uint32(page[at+12:]))
-		if at+pos+key+value > uint64(len(page)) {
+		if at+pos+key+value > uint64(len(page)) || !spend(&w.bytes, key+value) {
 			return false
 		}
 		if flags&bucketLeaf != 0 && !w.bucket(page[at+pos+key:][:value]) {
 			return false
 		}
 	}
+	return true
+}
+
+// spend takes n of what is left, if that is enough.
+func spend(left *uint64, n uint64) bool {
+	if n > *left {
+		return false
+	}
+	*left -= n
 	return true
 }
 
