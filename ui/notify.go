@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/gofrs/flock"
+
+	"github.com/oauthmux/oauthmux/accounts"
 )
 
 // desktop shows notices on the desktop of this machine, for one screen of this
@@ -57,6 +59,9 @@ func (d *desktop) show(ctx context.Context, title, text string) {
 func (d *desktop) speaks() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if accounts.MakeLockFile(d.lock.Path()) != nil {
+		return false
+	}
 	got, err := d.lock.TryLock()
 	return got && err == nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +17,8 @@ const (
 	lockPatience = 500 * time.Millisecond
 	lockPoll     = 20 * time.Millisecond
 )
+
+var errIrregular = errors.New("is not a regular file")
 
 // ErrEngineRuns says that another process is the engine of this home.
 var ErrEngineRuns = &Error{
@@ -30,6 +33,9 @@ var ErrEngineRuns = &Error{
 func LockEngine(ctx context.Context, path string) (release func(), err error) {
 	if err := private(filepath.Dir(path)); err != nil {
 		return nil, err
+	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for ever
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: errIrregular}
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
@@ -46,8 +52,12 @@ func LockEngine(ctx context.Context, path string) (release func(), err error) {
 
 // Running reports whether some process holds the engine lock at path.
 func Running(path string) (bool, error) {
-	if _, err := os.Stat(path); err != nil {
+	info, err := os.Stat(path)
+	if err != nil {
 		return false, nil //nolint:nilerr // no lock file: nobody ever ran here
+	}
+	if !info.Mode().IsRegular() {
+		return false, &fs.PathError{Op: "lock", Path: path, Err: errIrregular}
 	}
 	f := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	free, err := f.TryRLock()
