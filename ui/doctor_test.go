@@ -206,11 +206,11 @@ func TestChecks(t *testing.T) {
 		{"a copy", "records", func(f *facts) {
 			f.meta.Accounts = f.meta.Accounts[:1]
 			f.records["b"] = vault.Record{Provider: "p", RefreshToken: "ra"}
-		}, warn, "b: a second record of work", "nothing to do", ""},
+		}, warn, "b: a login of work waits there", "nothing to do", ""},
 		{"a login that was asked to be another's", "records", func(f *facts) {
 			f.meta.Accounts = f.meta.Accounts[:1]
 			f.records["b"] = vault.Record{Provider: "p", RefreshToken: "rb", For: "a"}
-		}, warn, "b: a second record of work", "nothing to do", ""},
+		}, warn, "b: a login of work waits there", "nothing to do", ""},
 		{"an id that is not what it was", "records", func(f *facts) { f.meta.Accounts[1].ID = "c" }, wrong, "home: the vault has no token for it; b: accounts.json does not know it", "sign in again", "add to accounts.json"},
 		{"no vault", "records", func(f *facts) {
 			f.view, f.traces, f.records, f.meta = nil, nil, nil, accounts.Inspection{Missing: true}

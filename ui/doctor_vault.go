@@ -177,7 +177,7 @@ func (f *facts) compare(note func(state, hint, format string, args ...any)) {
 	}
 	for _, id := range f.unknown() {
 		if twin := f.twin(id); twin != "" {
-			note(checkWarn, "nothing to do: it is not used", "%s: a second record of %s, which a sign-in that was cut short left", id, twin)
+			note(checkWarn, "nothing to do: the engine gives it to the account if it is newer than its own, else removes it", "%s: a login of %s waits there, because its sign-in was cut short", id, twin)
 			continue
 		}
 		note(checkWrong, "the next command that opens the vault adds it to the accounts", "%s: accounts.json does not know it", id)
