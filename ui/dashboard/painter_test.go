@@ -192,16 +192,27 @@ func TestAPainterDrawsNothingOnATerminalThatIsNotItsOwn(t *testing.T) {
 	})
 }
 
-// A terminal that takes nothing (ctrl+s, a line that is gone) stops no key.
+// A terminal that takes nothing (ctrl+s, a line that is gone) stops no key, and shows
+// the newest picture when it takes something again.
 func TestAStalledTerminalStopsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		terminal, w := io.Pipe()
 		p := newPainter(w)
+		began := time.Now()
 		for i := range 10 {
 			p.show(picture{strconv.Itoa(i), 10, 1})
 			time.Sleep(frameGap)
 		}
-		_ = terminal.Close()
+		if took := time.Since(began); took != 10*frameGap {
+			t.Errorf("ten pictures took %v", took)
+		}
+		var w2 writes
+		go func() { _, _ = io.Copy(&w2, terminal) }()
+		time.Sleep(time.Second)
+		if n := w2.count(); n != 2 || !strings.Contains(w2.last(), "9") {
+			t.Errorf("%d pictures were written, the last is %q", n, w2.last())
+		}
 		p.close()
+		_ = w.Close()
 	})
 }
