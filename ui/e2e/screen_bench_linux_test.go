@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -201,6 +202,46 @@ func BenchmarkFirstFrame(b *testing.B) {
 func median(all []time.Duration) (milliseconds float64) {
 	slices.Sort(all)
 	return all[len(all)/2].Seconds() * 1000
+}
+
+// BenchmarkKeyToFrame is the time from a key to the first bytes of the frame that
+// shows what it did: it must not be longer than Bubble Tea's own, which waits for its
+// tick of 60 in a second.
+func BenchmarkKeyToFrame(b *testing.B) {
+	for _, n := range []int{4, 1000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			screen, floor := rivals(b, n)
+			both := [2]*measured{screen(), floor()}
+			for _, m := range both {
+				m.shown(b)
+			}
+			time.Sleep(2 * time.Second) // what comes after the first frame is drawn by then
+			var took [2][]time.Duration
+			keys := [2]string{"j", "k"} // down, and up again
+			for b.Loop() {
+				for i, m := range both {
+					time.Sleep(50*time.Millisecond + rand.N(17*time.Millisecond)) // at no certain moment between two ticks
+					before, pressed := m.bytes(), time.Now()
+					if _, err := m.master.WriteString(keys[len(took[i])%2]); err != nil {
+						b.Fatal(err)
+					}
+					for m.bytes() == before {
+						if time.Since(pressed) > commandLimit {
+							b.Fatalf("%s does not draw", m.cmd.Path)
+						}
+						time.Sleep(100 * time.Microsecond)
+					}
+					took[i] = append(took[i], time.Since(pressed))
+				}
+			}
+			for i, who := range []string{"screen", "floor"} {
+				b.ReportMetric(median(took[i]), "ms-"+who) // it sorts them
+				b.ReportMetric(took[i][len(took[i])*99/100].Seconds()*1000, "ms-p99-"+who)
+				both[i].leave(b)
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
 
 // BenchmarkIdle is the CPU that the screen, its engine included, uses in a minute in

@@ -9,18 +9,21 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-type empty struct{}
+type empty struct{ keys int }
 
 func (empty) Init() tea.Cmd { return nil }
 
 func (m empty) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	if _, ok := msg.(tea.KeyMsg); ok {
-		return m, tea.Quit
+	if key, ok := msg.(tea.KeyMsg); ok {
+		if key.String() == "q" {
+			return m, tea.Quit
+		}
+		m.keys++
 	}
 	return m, nil
 }
 
-func (empty) View() string { return "ready" }
+func (m empty) View() string { return fmt.Sprintf("ready %d", m.keys) }
 
 func main() {
 	if _, err := tea.NewProgram(empty{}, tea.WithAltScreen(), tea.WithFPS(60)).Run(); err != nil {
