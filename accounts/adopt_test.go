@@ -384,3 +384,36 @@ func TestI5_ALoginThatWasNotWrittenDownIsFoundAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestC15_ALoginThatIsAllThatIsLeftOfItsAccountIsKept loses the account's own record
+// and accounts.json, while a login waits for it. One of which it was never known whose
+// it is may be anybody's.
+func TestC15_ALoginThatIsAllThatIsLeftOfItsAccountIsKept(t *testing.T) {
+	for name, unproven := range map[string]bool{"proven": false, "unproven": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHome(t, simulator.Options{})
+			a, waiting := h.signInWhileBusy(t, false)
+			login := h.records(t)[waiting]
+			login.Unproven = unproven
+			leave(t, h, waiting, login)
+			if err := errors.Join(h.vault.Remove(t.Context(), string(a.ID)), os.WriteFile(filepath.Join(h.dir, "accounts.json"), []byte("garbage"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			h.registry = openRegistry(t, h.dir, nil)
+			for range 2 { // what a start finds, the next one leaves
+				h.startAgain(t)
+			}
+			all := h.registry.All()
+			if unproven {
+				if len(all) != 0 {
+					t.Errorf("the accounts are %+v", all)
+				}
+				return
+			}
+			if len(all) != 1 || all[0].ID != waiting || all[0].Identity != a.Identity || h.records(t)[waiting].RefreshToken != login.RefreshToken {
+				t.Errorf("the accounts are %+v", all)
+			}
+		})
+	}
+}

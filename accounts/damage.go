@@ -161,7 +161,7 @@ func (r *Registry) Rebuild(records map[ID]vault.Record) error {
 			return found, err
 		}
 		next := base.clone()
-		next.fill(r.stillSealed(records), func(id ID) bool { return vault.Keeps(r.vaultDir(), string(id)) })
+		next.fill(r.stillSealed(records), func(id ID) bool { return vault.Keeps(r.vaultDir(), string(id)) }, r.Damage() != "")
 		wrote, err := r.write(base, next)
 		return found || wrote, err
 	})
@@ -177,8 +177,9 @@ func (r *Registry) Rebuild(records map[ID]vault.Record) error {
 // never be two accounts'. An identity that is known already needs no second
 // account, unless the one that has it has no record: then its id in the file is
 // not what it was, and this is the login. What was asked to be a certain account's
-// is no other one's (see Sweep).
-func (d *document) fill(records map[ID]vault.Record, sealed func(ID) bool) {
+// is no other one's (see Sweep), unless nothing else is left of that: whether it was
+// removed is not known after damage, and a login more is better than one less.
+func (d *document) fill(records map[ID]vault.Record, sealed func(ID) bool, damaged bool) {
 	ids := slices.SortedFunc(maps.Keys(records), func(a, b ID) int {
 		x, y := records[a], records[b]
 		return cmp.Or(anonymous(x)-anonymous(y), x.LoggedInAt.Compare(y.LoggedInAt), cmp.Compare(a, b))
@@ -192,7 +193,9 @@ func (d *document) fill(records map[ID]vault.Record, sealed func(ID) bool) {
 	for _, id := range ids {
 		record := records[id]
 		known, twin := d.identified(ProviderID(record.Provider), record.Identity)
-		if !validID(id) || record.Provider == "" || record.For != "" || d.index(id) >= 0 || twin && sealed(known.ID) || presented[record.RefreshToken] {
+		of := ID(record.For)
+		anothers := of != "" && (!damaged || record.Unproven || d.index(of) >= 0 || sealed(of))
+		if !validID(id) || record.Provider == "" || anothers || d.index(id) >= 0 || twin && sealed(known.ID) || presented[record.RefreshToken] {
 			continue
 		}
 		presented[record.RefreshToken] = record.RefreshToken != ""
