@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -66,11 +67,11 @@ func TestTheProxyIsToldWhoWeAre(t *testing.T) {
 		wantErr    bool
 	}{{"with the password", "me:pass%20word", false}, {"with a wrong one", "me:wrong", true}} {
 		t.Run(c.name, func(t *testing.T) {
-			asked := 0
+			var asked atomic.Int32
 			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.Header.Set("Authorization", r.Header.Get("Proxy-Authorization"))
 				if user, password, ok := r.BasicAuth(); !ok || user != "me" || password != "pass word" {
-					asked++
+					asked.Add(1)
 					w.Header().Set("Proxy-Authenticate", `Basic realm="proxy"`)
 					w.WriteHeader(http.StatusProxyAuthRequired)
 					return
@@ -89,8 +90,8 @@ func TestTheProxyIsToldWhoWeAre(t *testing.T) {
 			if u, _ := url.Parse(address); c.wantErr != (err != nil) || !c.wantErr && u.Query().Get("code") != "the-code" {
 				t.Errorf("the visit ended at %q: %v; told %q", address, err, told)
 			}
-			if asked == 0 || asked > 10 {
-				t.Errorf("the proxy asked %d times", asked)
+			if n := asked.Load(); n == 0 || n > 10 {
+				t.Errorf("the proxy asked %d times", n)
 			}
 		})
 	}
