@@ -17,7 +17,7 @@ var keys = struct {
 	Up, Down, Top, Bottom, PageUp, PageDown                                        key.Binding
 	Prefer, Add, Rename, Earlier, Later, Pause, Remove, Renew, Usage               key.Binding
 	Why, Client, Strategy, Theme, Provider, Filter, Unlock, Help, Back             key.Binding
-	Quit, LeaveOn, Interrupt, Log                                                  key.Binding
+	Quit, LeaveOn, Interrupt, Log, Redraw                                          key.Binding
 	Browser, Window, SignIn, Forget, TakeOver, Picture, Leave                      key.Binding
 	Accept, Choose, Retry, Scroll, Yes, No, Keep, Revoke, Show, Copy, Open, Cancel key.Binding
 }{
@@ -45,6 +45,7 @@ var keys = struct {
 	Provider: bind("tab", "show the next provider alone, then all", "tab", "shift+tab"),
 	Filter:   bind("/", "show only the accounts with a text", "/"),
 	Log:      bind("l", "the log", "l"),
+	Redraw:   bind("ctrl+l", "draw the screen anew, where something else wrote on it", "ctrl+l"),
 	Unlock:   bind("U", "unlock the vault, where it is locked", "U"),
 
 	Help:      bind("?", "help", "?"),
@@ -101,7 +102,7 @@ var helpGroups = []group{
 		keys.Prefer, keys.Rename, together("K J", "move it up, down in the order", keys.Earlier, keys.Later),
 		keys.Pause, keys.Browser, keys.Renew, keys.Usage, keys.Why, keys.Remove,
 	}},
-	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Theme, keys.Log, keys.Unlock, keys.Help, keys.Back, keys.Quit, keys.LeaveOn}},
+	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Theme, keys.Log, keys.Unlock, keys.Redraw, keys.Help, keys.Back, keys.Quit, keys.LeaveOn}},
 }
 
 // footerKeys are the keys worth a place at the bottom of the table, with fewer

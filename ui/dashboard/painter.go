@@ -39,6 +39,7 @@ type painter struct {
 	mu   sync.Mutex // not held while the terminal takes its time
 	next picture    // what is to be seen
 	away bool       // the terminal is somebody else's
+	anew bool       // it may show anything
 
 	writing sync.Mutex // held while the terminal is written to
 	shown   picture    // what it shows; with no frame: anything
@@ -87,7 +88,7 @@ func (p *painter) run(end <-chan struct{}) {
 // show makes a picture the one to be seen. It does not wait for the terminal.
 func (p *painter) show(next picture) {
 	p.mu.Lock()
-	changed := p.away || next != p.next
+	changed := p.away || p.anew || next != p.next
 	p.next, p.away = next, false
 	p.mu.Unlock()
 	if changed {
@@ -96,6 +97,13 @@ func (p *painter) show(next picture) {
 		default:
 		}
 	}
+}
+
+// redraw has the next show draw all of its picture.
+func (p *painter) redraw() {
+	p.mu.Lock()
+	p.anew = true
+	p.mu.Unlock()
 }
 
 // hold returns when nothing more is drawn, until the next show, which draws all of
@@ -116,10 +124,14 @@ func (p *painter) paint() {
 	p.writing.Lock()
 	defer p.writing.Unlock()
 	p.mu.Lock()
-	next, away := p.next, p.away
+	next, away, anew := p.next, p.away, p.anew
+	p.anew = false
 	p.mu.Unlock()
 	if away {
 		return
+	}
+	if anew {
+		p.shown = picture{}
 	}
 	if b := changes(p.shown, next); b != "" {
 		_, _ = io.WriteString(p.out, b) // a terminal that is gone ends the program by its input
@@ -165,6 +177,10 @@ type painted struct {
 
 // Update implements tea.Model.
 func (p *painted) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	if key, pressed := msg.(tea.KeyMsg); pressed && matches(key, keys.Redraw) {
+		p.painter.redraw()
+		return p, nil
+	}
 	_, cmd := p.guarded.Update(msg)
 	return p, cmd
 }

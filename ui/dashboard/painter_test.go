@@ -192,6 +192,40 @@ func TestAPainterDrawsNothingOnATerminalThatIsNotItsOwn(t *testing.T) {
 	})
 }
 
+func TestAPictureIsDrawnAnewWhenItIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &fakeEngine{state: busy()}
+		in, keyboard := io.Pipe()
+		var out safeBuffer
+		done := make(chan error, 1)
+		go func() { done <- Run(t.Context(), Options{Engine: e, In: in, Out: &out}) }()
+		time.Sleep(2 * time.Second)
+		for range 2 {
+			before := len(out.String())
+			if _, err := io.WriteString(keyboard, "\x0c"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+			for _, text := range []string{"oauthmux", "work", "home", "q quit"} {
+				if s := out.String()[before:]; !strings.Contains(s, text) {
+					t.Errorf("ctrl+l draws no %q: %q", text, s)
+				}
+			}
+		}
+		if _, err := io.WriteString(keyboard, "q"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if _, err := io.WriteString(keyboard, "y"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = in.Close()
+	})
+}
+
 // A terminal that takes nothing (ctrl+s, a line that is gone) stops no key, and shows
 // the newest picture when it takes something again.
 func TestAStalledTerminalStopsNobody(t *testing.T) {

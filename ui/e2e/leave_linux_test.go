@@ -69,15 +69,22 @@ func (h *home) ends(pid int) {
 	}
 }
 
+// leaves has an engine left while a request is under way.
+func (h *home) leaves() (s *screen, was control.Info, held *hold, under <-chan error) {
+	h.t.Helper()
+	s = h.onScreen(plain)
+	was = h.engineUp()
+	held = h.provider.hold(simulator.PathMessages)
+	under = h.client().asks()
+	held.wait(h.t)
+	s.shows(h.t, `1 in flight`)
+	s.does(h.t, "Q", `the engine goes on when 1 request has ended`)
+	return s, was, held, under
+}
+
 func TestTheEngineGoesOnWithoutItsScreen(t *testing.T) {
 	h := signedIn(t)
-	s := h.onScreen(plain)
-	was := h.engineUp()
-	held := h.provider.hold(simulator.PathMessages)
-	under := h.client().asks()
-	held.wait(t)
-	s.shows(t, `1 in flight`)
-	s.does(t, "Q", `the engine goes on when 1 request has ended`)
+	s, was, held, under := h.leaves()
 	next := h.client().asks() // nobody accepts it now, and nobody refuses it
 	held.release()
 	if err := <-under; err != nil {
@@ -205,13 +212,7 @@ func TestAnEngineThatNoOtherCanFollowGoesOnWhereItIs(t *testing.T) {
 // A window that is closed while requests come to their ends takes nothing along.
 func TestTheEngineGoesOnThoughItsTerminalGoes(t *testing.T) {
 	h := signedIn(t)
-	s := h.onScreen(plain)
-	was := h.engineUp()
-	held := h.provider.hold(simulator.PathMessages)
-	under := h.client().asks()
-	held.wait(t)
-	s.shows(t, `1 in flight`)
-	s.does(t, "Q", `the engine goes on when 1 request has ended`)
+	s, was, held, under := h.leaves()
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
