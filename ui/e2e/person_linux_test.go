@@ -19,7 +19,8 @@ import (
 type person struct {
 	t       *testing.T
 	display string
-	screen  string // a file with every pixel of it
+	screen  string        // a file with every pixel of it
+	said    func() string // by the program whose window is waited for; nil: it is not known
 }
 
 // newPerson starts an X server, which ends with the test.
@@ -48,7 +49,7 @@ func newPerson(t *testing.T) *person {
 	if err != nil {
 		t.Fatalf("Xvfb names no display: %v", err)
 	}
-	return &person{t, ":" + strings.TrimSpace(line), filepath.Join(pixels, "Xvfb_screen0")}
+	return &person{t: t, display: ":" + strings.TrimSpace(line), screen: filepath.Join(pixels, "Xvfb_screen0")}
 }
 
 func (p *person) xdotool(args ...string) string {
@@ -67,7 +68,11 @@ func (p *person) windows() []string {
 func (p *person) sees(title string) {
 	p.t.Helper()
 	if !p.waitsFor(title, commandLimit) {
-		p.t.Fatalf("no window says %q; there are %q", title, p.titles())
+		said := ""
+		if p.said != nil {
+			said = "; " + p.said()
+		}
+		p.t.Fatalf("no window says %q; there are %q%s", title, p.titles(), said)
 	}
 }
 
@@ -206,7 +211,13 @@ func (h *home) inWindow(who *person, does func(), args ...string) result {
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
+	who.said = func() string {
+		log, _ := os.ReadFile(filepath.Join(h.dir, "oauthmux.log")) // there may be none yet
+		return fmt.Sprintf("oauthmux said %q, %q; its browser is %q; the log is %q",
+			stdout, stderr, commandLines(browsersOf(filepath.Join(h.dir, "browsers"))), log)
+	}
 	does()
+	who.said = nil
 	_ = cmd.Wait() // the status says it
 	r := result{stdout: stdout.String(), stderr: stderr.String(), status: cmd.ProcessState.ExitCode()}
 	if ctx.Err() != nil {

@@ -131,12 +131,28 @@ func (m *terminal) until(what string, ok func(screen string) bool) string {
 	for end := time.Now().Add(patience); ; time.Sleep(glance) {
 		screen := m.screen()
 		if ok(screen) {
-			return screen
+			return m.whole(screen, ok)
 		}
 		if time.Now().After(end) {
 			m.t.Fatalf("waited in vain for %s; the screen shows:\n%s", what, screen)
 		}
 	}
+}
+
+// whole is the screen when the rest of its frame has come, too: a terminal takes a
+// frame in pieces. It does not wait for one that goes on changing, and returns none
+// that is not as wanted any more.
+func (m *terminal) whole(screen string, ok func(screen string) bool) string {
+	m.t.Helper()
+	for range 10 {
+		time.Sleep(glance)
+		next := m.screen()
+		if next == screen || !ok(next) {
+			break
+		}
+		screen = next
+	}
+	return screen
 }
 
 // shows waits until every text is on the screen.
