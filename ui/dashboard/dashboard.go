@@ -23,6 +23,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/oauthmux/oauthmux/ui/control"
+	"github.com/oauthmux/oauthmux/ui/crash"
 )
 
 // Options says what a screen shows and where.
@@ -90,6 +91,9 @@ func Run(ctx context.Context, o Options) error {
 		// model, which does not leave while an answer of the terminal is on its way.
 		tea.WithoutSignalHandler(),
 	)
+	shown.painter.failed = func(report *crash.PanicError) {
+		go p.Send(crashMsg{report}) // who ends the painter may be waiting for it
+	}
 	_, err := p.Run()
 	if m.titles != nil {
 		m.titles.giveBack()

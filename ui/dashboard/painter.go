@@ -8,6 +8,8 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/oauthmux/oauthmux/ui/crash"
 )
 
 const (
@@ -32,9 +34,10 @@ const (
 // A frame's lines fit the terminal, and none of them depends on the style in which
 // another one ended.
 type painter struct {
-	out  io.Writer
-	wake chan struct{} // one place: there is something to do
-	stop func()        // ends the goroutine, and waits for that
+	out    io.Writer
+	failed func(*crash.PanicError) // is told of a panic, after which nothing is drawn; set before the first show
+	wake   chan struct{}           // one place: there is something to do
+	stop   func()                  // ends the goroutine, and waits for that
 
 	mu   sync.Mutex // not held while the terminal takes its time
 	next picture    // what is to be seen
@@ -57,6 +60,11 @@ func newPainter(out io.Writer) *painter {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
+		defer func() {
+			if v := recover(); v != nil {
+				p.failed(crash.Of(part, v))
+			}
+		}()
 		p.run(end)
 	}()
 	p.stop = sync.OnceFunc(func() {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/oauthmux/oauthmux/ui/crash"
 )
 
 // grid is a terminal that understands what a painter says, and nothing else.
@@ -223,6 +226,31 @@ func TestAPictureIsDrawnAnewWhenItIsAskedFor(t *testing.T) {
 			t.Error(err)
 		}
 		_ = in.Close()
+	})
+}
+
+// spoilt is a terminal that panics at the first frame.
+type spoilt struct{ safeBuffer }
+
+func (s *spoilt) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), "oauthmux") {
+		panic("sk-ant-ort01-in-a-panic")
+	}
+	return s.safeBuffer.Write(b)
+}
+
+func TestAPanicOfThePainterEndsTheScreenInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, keyboard := io.Pipe()
+		var out spoilt
+		err := Run(t.Context(), Options{Engine: &fakeEngine{state: busy()}, In: in, Out: &out})
+		if report, ok := errors.AsType[*crash.PanicError](err); !ok || strings.Contains(report.Error(), "sk-ant") {
+			t.Errorf("Run: %v", err)
+		}
+		if s := out.String(); !strings.Contains(s, "\x1b[?1049l") {
+			t.Errorf("the terminal was left with %q", s)
+		}
+		_ = keyboard.Close()
 	})
 }
 
