@@ -47,6 +47,9 @@ func scenes() []scene {
 	unaccepted.Providers[0].Terms = terms
 	locked := busy()
 	locked.Key = control.Key{State: "passphrase_needed", Message: "The tokens are sealed with a passphrase.", Hint: "It is the one you chose when the vault was made.", Ask: true}
+	fresh := empty()
+	fresh.Providers[0].TermsAccepted = true
+	fresh.Key = control.Key{State: "passphrase_needed", Ask: true, New: true}
 	asleep := busy()
 	asleep.Key = control.Key{State: "locked", Message: "The login keyring is locked.", Hint: "Unlock it, or press U for its own prompt."}
 	demo := busy()
@@ -86,6 +89,14 @@ func scenes() []scene {
 		{name: "demo", state: demo},
 		{name: "locked", state: locked, play: func(s *screen) { s.typed("secret") }},
 		{name: "left_locked", state: locked, play: func(s *screen) { s.press("esc") }},
+		{name: "passphrase", state: fresh, play: func(s *screen) { s.press("a") }},
+		{name: "passphrase_again", state: fresh, play: func(s *screen) {
+			s.press("a")
+			s.typed("secret")
+			s.press("enter")
+			s.typed("other")
+			s.press("enter")
+		}},
 		{name: "keyring", state: asleep},
 		{name: "toast", state: busy(), play: func(s *screen) {
 			st := busy()

@@ -142,7 +142,7 @@ func (o *unlockOverlay) view(width, _ int) panel {
 	w := min(width, 60)
 	title, text := "Unlock", firstOf(m.text(m.state.Key.Message, 300), "The tokens are sealed with a passphrase.")
 	if m.state.Key.New {
-		title, text = "Choose a passphrase", "There is no keyring here to keep the key in: the tokens will be sealed with a passphrase of yours."
+		title, text = "Choose a passphrase", "There is no keyring here to keep the key in: the tokens will be sealed with a passphrase of yours. It is asked for at each start, and nobody can recover it."
 		if o.first != "" {
 			text = "Once more, to be sure of what was typed."
 		}
