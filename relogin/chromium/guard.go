@@ -149,6 +149,14 @@ func (g *guard) answer(ctx context.Context, message *rod.Message) {
 // stop ends the visit, unless it has ended.
 func (g *guard) stop(err error) { g.finish(outcome{err: err}) }
 
+// survive, deferred, makes a panic of a visit's goroutine the end of the visit, and of
+// nothing else. What it says may quote an address.
+func (g *guard) survive() {
+	if recover() != nil {
+		g.stop(&relogin.BrowserError{Problem: "could not be driven: internal error"})
+	}
+}
+
 func (g *guard) finish(o outcome) {
 	select {
 	case g.end <- o:
@@ -163,6 +171,7 @@ func (g *guard) prepare(ctx context.Context, e *proto.TargetAttachedToTarget) {
 	popUp := g.first != "" && g.first != e.TargetInfo.TargetID
 	g.mu.Unlock()
 	g.work.Go(func() {
+		defer g.survive()
 		ctx, cancel := context.WithTimeout(ctx, answerLimit)
 		defer cancel()
 		page := g.browser.Context(ctx).PageFromSession(e.SessionID)
@@ -289,6 +298,7 @@ func (g *guard) dismiss(ctx context.Context, session proto.TargetSessionID, e *p
 		return
 	}
 	g.work.Go(func() {
+		defer g.survive()
 		ctx, cancel := context.WithTimeout(ctx, answerLimit)
 		defer cancel()
 		_ = proto.PageHandleJavaScriptDialog{

@@ -162,4 +162,22 @@ func TestAWindowIsAPersons(t *testing.T) {
 			t.Errorf("the address off the list was asked for %d times", got)
 		}
 	})
+
+	t.Run("a panic beside the visit", func(t *testing.T) {
+		_, v := visit(t, button)
+		v.Progress = func(step string) {
+			if strings.Contains(step, "a window is open") {
+				panic("https://elsewhere.localhost/?secret")
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := new(Driver).Open(ctx, v)
+		if broken, ok := errors.AsType[*relogin.BrowserError](err); !ok || !strings.Contains(broken.Problem, "internal error") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("the visit ended with %v", err)
+		}
+		if left := processes(t, v.Profile); len(left) > 0 {
+			t.Errorf("of the browser there are left %v", left)
+		}
+	})
 }

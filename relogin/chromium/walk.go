@@ -88,6 +88,7 @@ func (b *browser) walk(ctx context.Context, v relogin.Visit, recipes []recipe, h
 	}
 	page := w.page.Context(life)
 	g.work.Go(func() {
+		defer g.survive()
 		err := page.Navigate(v.URL) // what came of it is to be seen
 		if err == nil && v.Visible && life.Err() == nil {
 			v.Progress("a window is open, and waits for you")
