@@ -71,9 +71,8 @@ type App struct {
 	recall    sync.Once // without Run: the recorder read what was kept
 
 	passphrase  string
-	typed       atomic.Pointer[string] // the passphrase that a person opened the vault with; nil: nobody had to
-	inherited   net.Listener           // from the engine before; nil: none
-	door        atomic.Value           // net.Listener, which the proxy serves
+	inherited   net.Listener // from the engine before; nil: none
+	door        atomic.Value // net.Listener, which the proxy serves
 	environment func() []string
 	found       atomic.Pointer[map[accounts.ProviderID]bool] // whose windows have a browser; nil: not looked yet
 	running     atomic.Bool
@@ -196,15 +195,11 @@ func (a *App) keyAsked() error {
 // unlock gets the vault's key and, once it is there, sees to what could not be
 // seen to without it.
 func (a *App) unlock(ctx context.Context, passphrase string, interactive bool) error {
-	typed, locked := passphrase, a.vault.State() != vault.KeyOK
 	if passphrase == "" {
 		passphrase = a.passphrase
 	}
 	if err := a.vault.Unlock(ctx, passphrase, interactive); err != nil {
 		return err
-	}
-	if typed != "" && locked {
-		a.typed.Store(&typed)
 	}
 	return a.inspect(ctx)
 }

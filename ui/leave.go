@@ -71,10 +71,7 @@ func (a *App) doorHandle() (*os.File, error) {
 // openedWith is the passphrase that opened the vault, be it one that a person
 // typed: without it the next engine would have to ask again, and nobody is there.
 func (a *App) openedWith() string {
-	if typed := a.typed.Load(); typed != nil {
-		return *typed
-	}
-	return a.passphrase
+	return or(a.vault.OpenedWith(), a.passphrase)
 }
 
 // leaveEngine has another process be the engine of this home in place of e, which

@@ -64,11 +64,21 @@ func TestThePassphraseOfTheEncryptedFile(t *testing.T) {
 	if got := stateIn(v.Unlock(t.Context(), "", false)); got != KeyPassphraseNeeded {
 		t.Errorf("without one: %s", got)
 	}
+	if got := v.OpenedWith(); got != "" {
+		t.Error("a passphrase opened what is closed")
+	}
 	if err := v.Unlock(t.Context(), passphrase, false); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := v.Read(account); err != nil || r.Generation != 1 {
 		t.Errorf("got %v, %v", r, err)
+	}
+	if err := v.Unlock(t.Context(), "hunter2", false); err != nil || v.OpenedWith() != passphrase { // it is open by now
+		t.Errorf("another passphrase counts as the one that opened it; %v", err)
+	}
+	v.Close()
+	if got := v.OpenedWith(); got != "" {
+		t.Error("a vault that is closed tells its passphrase")
 	}
 }
 

@@ -84,6 +84,14 @@ func (v *Vault) Unlock(ctx context.Context, passphrase string, interactive bool)
 	}
 }
 
+// OpenedWith returns the passphrase that was given when the key was got, as far as one
+// was. It is a secret: who takes the place of this process needs it.
+func (v *Vault) OpenedWith() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.opened
+}
+
 // board returns the flight under way, having started own when there was none,
 // or nil when the key is there.
 func (v *Vault) board(own *flight) *flight {
@@ -115,7 +123,7 @@ func (v *Vault) fly(f *flight) {
 			v.state = ke.State
 		}
 	default:
-		v.seals, v.state = seals, KeyOK
+		v.seals, v.opened, v.state = seals, f.passphrase, KeyOK
 	}
 	f.err = err
 	v.mu.Unlock()

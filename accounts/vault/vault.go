@@ -36,6 +36,7 @@ type Vault struct {
 
 	mu        sync.Mutex // guards what follows; never held over I/O or a callback
 	seals     *sealer    // nil until the key is there
+	opened    string     // the passphrase that it was got with
 	state     KeyState
 	flight    *flight // the attempt to get the key that is under way
 	listeners []func()
@@ -152,7 +153,7 @@ func (v *Vault) account(id string) (folder, error) {
 func (v *Vault) Close() {
 	v.mu.Lock()
 	v.closed = true
-	v.seals = nil
+	v.seals, v.opened = nil, ""
 	v.state = KeyUnasked
 	pending := v.unsaved
 	v.mu.Unlock()
