@@ -76,8 +76,10 @@ type App struct {
 	environment func() []string
 	found       atomic.Pointer[map[accounts.ProviderID]bool] // whose windows have a browser; nil: not looked yet
 	running     atomic.Bool
-	listen      atomic.Pointer[string] // host:port, while the proxy listens
-	ready       chan struct{}          // closed when the engine answers requests
+	end         atomic.Pointer[context.CancelFunc] // ends Run; nil: it does not run yet
+	stopped     atomic.Bool                        // somebody else had it end
+	listen      atomic.Pointer[string]             // host:port, while the proxy listens
+	ready       chan struct{}                      // closed when the engine answers requests
 	readyOnce   sync.Once
 	asked       chan struct{} // closed when the engine has asked for its key, with whatever result
 

@@ -38,6 +38,7 @@ var handlers = map[string]func(*App, context.Context, control.Request) (control.
 	control.ActionToken:         (*App).doToken,
 	control.ActionWhy:           (*App).doWhy,
 	control.ActionLog:           (*App).doLog,
+	control.ActionStop:          (*App).doStop,
 }
 
 // Do implements control.Engine.
@@ -47,7 +48,7 @@ func (a *App) Do(ctx context.Context, r control.Request) (_ control.Reply, err e
 		return control.Reply{}, &control.Error{Code: control.CodeUsage, Message: fmt.Sprintf("unknown action %q", r.Action)}
 	}
 	defer a.caught(r.Action, &err)
-	if r.Action != control.ActionUnlock {
+	if r.Action != control.ActionUnlock && r.Action != control.ActionStop {
 		if err := a.repair(ctx); err != nil {
 			return control.Reply{}, a.forPeople(err, r)
 		}
@@ -93,6 +94,17 @@ func (a *App) done(id accounts.ID, format string, args ...any) control.Reply {
 		}
 	}
 	return reply
+}
+
+// doStop has the engine end. Where there is none there is nobody to be asked.
+func (a *App) doStop(context.Context, control.Request) (control.Reply, error) {
+	end := a.end.Load()
+	if end == nil {
+		return control.Reply{}, control.ErrNoEngine
+	}
+	a.stopped.Store(true)
+	(*end)()
+	return control.Reply{Message: "the engine ends"}, nil
 }
 
 func (a *App) doSwitch(_ context.Context, r control.Request) (control.Reply, error) {

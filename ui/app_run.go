@@ -55,6 +55,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	a.end.Store(&stop)
 	front, work := errgroup.WithContext(ctx)
 	front.Go(a.vital("the proxy", func() error {
 		defer stop() // also when the proxy was told to finish

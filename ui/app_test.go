@@ -45,7 +45,7 @@ func TestEveryActionHasAHandler(t *testing.T) {
 	actions := []string{
 		control.ActionSwitch, control.ActionRename, control.ActionPause, control.ActionResume, control.ActionMove, control.ActionRemove, control.ActionStrategy, control.ActionTheme,
 		control.ActionRenew, control.ActionUsage, control.ActionTerms, control.ActionLoginStart, control.ActionLoginCode,
-		control.ActionLoginWait, control.ActionLoginCancel, control.ActionUnlock, control.ActionClient, control.ActionToken, control.ActionWhy, control.ActionLog,
+		control.ActionLoginWait, control.ActionLoginCancel, control.ActionUnlock, control.ActionClient, control.ActionToken, control.ActionWhy, control.ActionLog, control.ActionStop,
 		control.ActionBrowserSetup, control.ActionBrowserLogin, control.ActionBrowserRemove, control.ActionBrowserStatus,
 	}
 	if len(actions) != len(handlers) {

@@ -90,7 +90,11 @@ func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine,
 		return p.leaveEngine(ctx, e, gone, interrupts)
 	}
 	cancel()
-	return errors.Join(p.awaitEnd(ctx, e, gone, interrupts), err)
+	err = errors.Join(p.awaitEnd(ctx, e, gone, interrupts), err)
+	if e.stopped != nil && e.stopped() {
+		p.say("oauthmux: somebody had the engine end: oauthmux serve --stop")
+	}
+	return err
 }
 
 func (p *program) openURL(ctx context.Context, url string) error {
@@ -101,14 +105,59 @@ func (p *program) openURL(ctx context.Context, url string) error {
 }
 
 func (p *program) serveCommand() *cobra.Command {
-	handedOver := false
+	handedOver, stop := false, false
 	c := p.command("serve", "Run the engine without a screen", `  oauthmux serve
-  oauthmux serve --proxy-listen 127.0.0.1:5000`, none, func(ctx context.Context, _ []string) error { return p.serve(ctx, handedOver) })
+  oauthmux serve --proxy-listen 127.0.0.1:5000
+  oauthmux serve --stop`, none, func(ctx context.Context, _ []string) error {
+		if stop {
+			return p.stopEngine(ctx)
+		}
+		return p.serve(ctx, handedOver)
+	})
 	c.Long = `Runs the proxy, renews tokens and reads usage until it is interrupted. What
-happens is written to stderr and to the log file.`
+happens is written to stderr and to the log file. --stop ends the engine of this
+home, whoever started it, and its screen with it.`
+	c.Flags().BoolVar(&stop, "stop", false, "end the engine that runs, in order, and wait for that")
 	c.Flags().BoolVar(&handedOver, handoverFlag, false, "take the place of an engine that ends; what it leaves is read from stdin")
 	_ = c.Flags().MarkHidden(handoverFlag) // it was just defined
 	return c
+}
+
+// stopEngine has the engine of this home end, and returns when it has: another one
+// can be started then.
+func (p *program) stopEngine(ctx context.Context) error {
+	s, err := p.setup(ctx)
+	if err != nil {
+		return err
+	}
+	client, err := attach(ctx, s.paths)
+	if errors.Is(err, control.ErrNoEngine) {
+		return p.print("no engine runs for this home\n")
+	}
+	if err != nil {
+		return err
+	}
+	state, err := client.State(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := client.Do(ctx, control.Request{Action: control.ActionStop}); err != nil {
+		return err
+	}
+	for {
+		running, err := control.Running(s.paths.EngineLock)
+		if err != nil {
+			return err
+		}
+		if !running {
+			return p.print("the engine has ended (pid " + number(state.Engine.PID) + ")\n")
+		}
+		select {
+		case <-time.After(startPoll):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // serve is the engine alone. One that takes the place of another has no terminal
@@ -192,7 +241,7 @@ func (p *program) demo(ctx context.Context, o demoOptions) error {
 	go func() { gone <- d.Run(ctx) }()
 	look := screenLook{config: d.app.config, name: "oauthmux demo"}
 	look.config.UI.Notify = "off" // nothing of it is true
-	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, gone: gone}, look)
+	err = p.show(ctx, cancel, engine{Engine: d.app, own: true, cut: d.app.proxy.Cut, stopped: d.app.stopped.Load, gone: gone}, look)
 	return p.reported(errors.Join(err, d.Close()), os.TempDir()) // its home is gone
 }
 

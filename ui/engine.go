@@ -12,10 +12,11 @@ import (
 // this process for as long as the context lasts that it was begun with.
 type engine struct {
 	control.Engine
-	own  bool
-	log  func() *slog.Logger // of an own one, nil while it is not known whose it is; nil: it is another's
-	cut  func()              // of an own one: has it end without time for the requests under way
-	gone <-chan error        // gets its one error, nil for an ordinary end, after everything of it has ended
+	own     bool
+	log     func() *slog.Logger // of an own one, nil while it is not known whose it is; nil: it is another's
+	cut     func()              // of an own one: has it end without time for the requests under way
+	stopped func() bool         // of an own one: somebody else had it end
+	gone    <-chan error        // gets its one error, nil for an ordinary end, after everything of it has ended
 
 	estate func() *estate // of an own one that another process may follow; nil: it ends with this one
 }
@@ -65,7 +66,7 @@ func (p *program) becomeEngine(ctx context.Context, s setup) (engine, error) {
 	}()
 	select {
 	case <-app.ready:
-		return engine{Engine: app, own: true, log: app.logger, cut: app.proxy.Cut, gone: gone, estate: app.estate}, nil
+		return engine{Engine: app, own: true, log: app.logger, cut: app.proxy.Cut, stopped: app.stopped.Load, gone: gone, estate: app.estate}, nil
 	case err := <-gone:
 		if err == nil {
 			err = ctx.Err()

@@ -32,7 +32,7 @@ func (p *program) beginEngine(ctx context.Context, s setup) engine {
 		}
 		gone <- ended(err)
 	}()
-	return engine{Engine: b, own: true, log: b.log, cut: b.cut, gone: gone, estate: b.estate}
+	return engine{Engine: b, own: true, log: b.log, cut: b.cut, stopped: b.stopped, gone: gone, estate: b.estate}
 }
 
 func (b *begun) get(ctx context.Context) (control.Engine, error) {
@@ -52,6 +52,16 @@ func (b *begun) cut() {
 			b.engine.cut()
 		}
 	default: // it has none
+	}
+}
+
+// stopped reports whether somebody else had an own engine end.
+func (b *begun) stopped() bool {
+	select {
+	case <-b.known:
+		return b.engine.stopped != nil && b.engine.stopped()
+	default:
+		return false
 	}
 }
 

@@ -274,6 +274,7 @@ const (
 	ActionToken       = "token"        // Account ("" who would serve), Fresh: Reply.Token
 	ActionWhy         = "why"          // Account: Reply.Decisions
 	ActionLog         = "log"          // Reply.Log
+	ActionStop        = "stop"         // the engine ends in order, as at a signal; who asked is answered before
 
 	// ActionBrowserSetup opens a visible window: to sign Account in, or to add an
 	// account of Provider (with Label) when Account is "". Reply.Flow is the login,

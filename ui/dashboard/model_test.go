@@ -70,7 +70,7 @@ func TestAnAttachedScreenSaysThatTheEngineKeepsRunning(t *testing.T) {
 	onScreen(t, 110, 30, st, func(s *screen) {
 		s.wants("attached to 127.0.0.1:4747")
 		s.press("q")
-		if got, want := s.m.farewell(), "oauthmux: the engine keeps running (pid 99, 127.0.0.1:4747); `oauthmux` shows it, `"+killWords()+"` ends it"; got != want {
+		if got, want := s.m.farewell(), "oauthmux: the engine keeps running (pid 99, 127.0.0.1:4747); `oauthmux` shows it, `oauthmux serve --stop` ends it"; got != want {
 			t.Errorf("farewell %q, want %q", got, want)
 		}
 	})

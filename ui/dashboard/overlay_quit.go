@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
@@ -179,9 +178,5 @@ func KeepsRunning(name string, pid int, listen string) string {
 	if listen != "" {
 		listen = ", " + listen
 	}
-	end := fmt.Sprintf("kill %d", pid)
-	if runtime.GOOS == "windows" {
-		end = fmt.Sprintf("taskkill /f /pid %d", pid) // a process without a console takes no other word
-	}
-	return fmt.Sprintf("%s: the engine keeps running (pid %d%s); `oauthmux` shows it, `%s` ends it", name, pid, listen, end)
+	return fmt.Sprintf("%s: the engine keeps running (pid %d%s); `oauthmux` shows it, `oauthmux serve --stop` ends it", name, pid, listen)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -92,7 +91,7 @@ func TestRunShowsTheScreenAndLeavesTheTerminalAsItWas(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if s := out.String(); !strings.Contains(s, "\x1b[?1049l") || !strings.HasSuffix(s, "the engine keeps running (pid 99, 127.0.0.1:4747); `oauthmux` shows it, `"+killWords()+"` ends it\n") {
+	if s := out.String(); !strings.Contains(s, "\x1b[?1049l") || !strings.HasSuffix(s, "the engine keeps running (pid 99, 127.0.0.1:4747); `oauthmux` shows it, `oauthmux serve --stop` ends it\n") {
 		t.Errorf("the terminal was left with %q", s)
 	}
 	if strings.Contains(out.String(), "\x1b]11;") {
@@ -170,14 +169,6 @@ func TestRunTellsWhetherRequestsMayBeCut(t *testing.T) {
 			}
 		})
 	}
-}
-
-// killWords is how process 99 is ended here.
-func killWords() string {
-	if runtime.GOOS == "windows" {
-		return "taskkill /f /pid 99"
-	}
-	return "kill 99"
 }
 
 func TestRunTellsWhetherTheEngineIsToGoOn(t *testing.T) {

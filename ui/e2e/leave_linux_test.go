@@ -42,7 +42,7 @@ func (c client) asks() <-chan error {
 // its process. It is killed in the end, if a test that failed did not end it.
 func (s *screen) goesOn(t *testing.T, listen string) int {
 	t.Helper()
-	said := s.shows(t, `oauthmux: the engine keeps running \(pid (\d+), `+regexp.QuoteMeta(listen)+`\); .oauthmux. shows it, .kill \d+. ends it`)
+	said := s.shows(t, `oauthmux: the engine keeps running \(pid (\d+), `+regexp.QuoteMeta(listen)+`\); .oauthmux. shows it, .oauthmux serve --stop. ends it`)
 	pid, err := strconv.Atoi(said)
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +225,37 @@ func TestTheEngineGoesOnThoughItsTerminalGoes(t *testing.T) {
 		t.Errorf("the engine was %+v and is %+v", was, now)
 	}
 	h.client().served()
+	if r := h.run("serve", "--stop"); r.status != 0 || r.stdout != fmt.Sprintf("the engine has ended (pid %d)\n", pid) {
+		t.Errorf("serve --stop: %v", r)
+	}
+	if info := h.status().Engine; info.Running {
+		t.Errorf("there is still an engine: %+v", info)
+	}
+}
+
+// An engine is ended with its screen, which leaves the terminal in order and says why.
+func TestAnEngineIsEndedFromElsewhere(t *testing.T) {
+	h := signedIn(t)
+	s := h.onScreen(plain)
+	pid := h.engineUp().PID
+	s.shows(t, `1 ready`)
+	if r := h.run("serve", "--stop"); r.status != 0 || r.stdout != fmt.Sprintf("the engine has ended (pid %d)\n", pid) {
+		t.Errorf("serve --stop: %v", r)
+	}
+	s.shows(t, `(?s)1049l.*oauthmux: somebody had the engine end: oauthmux serve --stop`)
+	if status := s.wait(t); status != 0 {
+		t.Errorf("the screen ended with %d", status)
+	}
+}
+
+// Where a person happened to be when they left an engine is not kept in use.
+func TestAnEngineThatGoesOnStandsAtHome(t *testing.T) {
+	h := signedIn(t)
+	s := h.onScreen(plain)
+	was := h.engineUp()
+	s.shows(t, `1 ready`)
+	s.press(t, "Q")
+	pid := s.goesOn(t, was.Listen)
 	if at, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err != nil || at != h.dir {
 		t.Errorf("it stands in %s, %v", at, err)
 	}
