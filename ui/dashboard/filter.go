@@ -87,5 +87,5 @@ func (m *model) drawFilter() string {
 
 // found says how many accounts the filter found.
 func (m *model) found(shown, of int) string {
-	return fmt.Sprintf("%d of %s with %q", shown, plural(of, "account"), clean(m.filter.input.value(), filterLimit))
+	return fmt.Sprintf("%d of %s with %q", shown, plural(of, "account"), m.text(m.filter.input.value(), filterLimit))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/muesli/termenv"
 )
 
 // shown are the labels in the table, in its order.
@@ -78,4 +79,17 @@ func TestAFilterIsKeptAndTakenAway(t *testing.T) {
 		s.feed(tea.KeyMsg{Type: tea.KeyCtrlC})
 		s.wants("Quit?") // streams run
 	})
+}
+
+// A mark that has no letter to stand on takes a cell of its own in ASCII, and none
+// elsewhere: it is measured as it is drawn.
+func TestAFilterOfAMarkAloneFits(t *testing.T) {
+	for _, ascii := range []bool{false, true} {
+		onScreenWith(t, 80, 24, &fakeEngine{state: busy()}, newTheme(termenv.Ascii, true, ascii), func(s *screen) {
+			s.press("/")
+			s.typed("\u0300")
+			s.press("enter")
+			checkFrame(t, s.m.View(), 80, 24)
+		})
+	}
 }
