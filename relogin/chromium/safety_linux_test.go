@@ -55,15 +55,21 @@ func processes(t *testing.T, profile string) []int {
 // during runs look while a visit waits for its page.
 func during(t *testing.T, v relogin.Visit, s *site, look func()) (string, error) {
 	t.Helper()
-	return duringWith(t, new(Driver), v, s, look)
+	return duringWith(t, new(Driver), v, s, func(<-chan struct{}) { look() })
 }
 
-func duringWith(t *testing.T, d *Driver, v relogin.Visit, s *site, look func()) (string, error) {
+// duringWith is during with a driver of its own. look may wait for the visit's end,
+// which then is not by the redirect.
+func duringWith(t *testing.T, d *Driver, v relogin.Visit, s *site, look func(ended <-chan struct{})) (string, error) {
 	t.Helper()
 	arrived, goOn := make(chan struct{}), make(chan struct{})
 	s.mux.HandleFunc("/wait", func(w http.ResponseWriter, r *http.Request) {
 		close(arrived)
-		<-goOn
+		select {
+		case <-goOn:
+		case <-r.Context().Done():
+			return
+		}
 		http.Redirect(w, r, callback+"?code=the-canary-code&state=the-canary-state", http.StatusFound)
 	})
 	v.URL = s.URL + "/wait?state=the-canary-state"
@@ -76,7 +82,7 @@ func duringWith(t *testing.T, d *Driver, v relogin.Visit, s *site, look func()) 
 	}()
 	select {
 	case <-arrived:
-		look()
+		look(ended)
 	case <-ended:
 		t.Errorf("the visit ended early: %v", err)
 	}

@@ -31,7 +31,7 @@ func display(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	defer func() { _ = number.Close() }()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, "-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, "-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset")
 	cmd.ExtraFiles = []*os.File{theirs}
 	err = cmd.Start()
 	_ = theirs.Close()
@@ -124,7 +124,10 @@ func TestAWindowIsAPersons(t *testing.T) {
 	t.Run("who closes it", func(t *testing.T) {
 		s, v := visit(t, "")
 		wired := &Driver{wire: func(profile string) wiring { return &portWiring{profile: profile} }}
-		_, err := duringWith(t, wired, v, s, func() { closePages(t, v.Profile) })
+		_, err := duringWith(t, wired, v, s, func(ended <-chan struct{}) {
+			closePages(t, v.Profile)
+			<-ended
+		})
 		if !errors.Is(err, relogin.ErrWindowClosed) {
 			t.Errorf("the visit ended with %v, want %v", err, relogin.ErrWindowClosed)
 		}
@@ -132,7 +135,10 @@ func TestAWindowIsAPersons(t *testing.T) {
 
 	t.Run("who ends the browser", func(t *testing.T) {
 		s, v := visit(t, "")
-		_, err := during(t, v, s, func() { _ = syscall.Kill(processes(t, v.Profile)[0], syscall.SIGTERM) })
+		_, err := duringWith(t, new(Driver), v, s, func(ended <-chan struct{}) {
+			_ = syscall.Kill(processes(t, v.Profile)[0], syscall.SIGTERM)
+			<-ended
+		})
 		if !errors.Is(err, relogin.ErrWindowClosed) {
 			t.Errorf("the visit ended with %v, want %v", err, relogin.ErrWindowClosed)
 		}

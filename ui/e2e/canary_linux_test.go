@@ -96,7 +96,7 @@ func (h *home) watchProcesses() {
 				}
 			}
 			known = now
-			time.Sleep(15 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 		}
 	}()
 	h.t.Cleanup(func() {

@@ -34,7 +34,8 @@ func newPerson(t *testing.T) *person {
 	}
 	pixels := t.TempDir()
 	server := exec.CommandContext(context.WithoutCancel(t.Context()), need(t, "Xvfb", "xvfb"),
-		"-displayfd", "3", "-fbdir", pixels, "-screen", "0", "1280x900x24", "-nolisten", "tcp")
+		"-displayfd", "3", "-fbdir", pixels, "-screen", "0", "1280x900x24", "-nolisten", "tcp",
+		"-noreset") // else it begins anew when its last client leaves, and cuts off who comes just then
 	server.ExtraFiles = []*os.File{writes}
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
