@@ -70,7 +70,7 @@ type Counts struct {
 type Cooldown struct {
 	Until    time.Time `json:"until"`
 	Scope    string    `json:"scope"`    // "": the whole account; else a model family in lower case
-	Evidence string    `json:"evidence"` // what was seen, in words for a person: "429 five_hour"
+	Evidence string    `json:"evidence"` // what was seen, in words for a person: "5-hour limit reached (429)"
 	Kind     string    `json:"kind"`     // one of the Cool constants
 }
 

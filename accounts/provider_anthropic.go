@@ -180,13 +180,13 @@ func anthropicFamily(model string) string {
 var anthropicFamilies = []string{"opus", "sonnet", "haiku", "fable"}
 
 // anthropicSpans are the windows by length: as the headers write them, which is
-// our own name too, and as bodies and settings do.
+// our own name too, as bodies and settings do, and for people.
 var anthropicSpans = []struct {
-	name, words string
-	length      time.Duration
+	name, spelt, words string
+	length             time.Duration
 }{
-	{usage.FiveHour, "five_hour", 5 * time.Hour},
-	{usage.SevenDay, "seven_day", 7 * 24 * time.Hour},
+	{usage.FiveHour, "five_hour", "5-hour", 5 * time.Hour},
+	{usage.SevenDay, "seven_day", "7-day", 7 * 24 * time.Hour},
 }
 
 // anthropicWindow reads the name of a claim in either spelling, "7d_sonnet" or
@@ -197,7 +197,7 @@ func anthropicWindow(claim string) (w usage.Window, ok bool) {
 	for _, span := range anthropicSpans {
 		rest, found := strings.CutPrefix(claim, span.name)
 		if !found {
-			rest, found = strings.CutPrefix(claim, span.words)
+			rest, found = strings.CutPrefix(claim, span.spelt)
 		}
 		if !found {
 			continue
@@ -218,14 +218,14 @@ type anthropicClaim struct {
 	status       string // "allowed", "allowed_warning", "rejected", ...; "": not told
 }
 
-// words names the claim in the vendor's words.
+// words names the claim for people; "": the answer named none.
 func (c anthropicClaim) words() string {
 	for _, span := range anthropicSpans {
 		if c.Name == span.name {
-			return strings.TrimSuffix(span.words+"_"+c.Scope, "_")
+			return strings.TrimSpace(span.words + " " + c.Scope)
 		}
 	}
-	return "quota"
+	return ""
 }
 
 // anthropicRejected knows the hard words of today and of before (PROTOCOL 3.1).
@@ -345,14 +345,14 @@ func anthropicJudgeLimit(h http.Header, peek []byte, now time.Time) Verdict {
 	case field("overage-disabled-reason") == "out_of_credits" && (told || !overall),
 		field("representative-claim") == "overage",
 		strings.Contains(message, "extra usage"), strings.Contains(message, "usage credits"):
-		return Verdict{Evidence: "429 extra usage needed"} // for the person to decide: no other account helps
+		return Verdict{Evidence: "extra usage needed (429)"} // for the person to decide: no other account helps
 	case overall:
 		// The windows say nothing, or not all of them are named (PROTOCOL 3.1):
 		// then the claim that speaks for the answer is the rejected one.
 		w, _ := anthropicWindow(field("representative-claim"))
 		return anthropicLimited(h, []anthropicClaim{{Window: w}}, now)
 	}
-	v := Verdict{Kind: Throttled, Evidence: "429 throttled, no window rejected"}
+	v := Verdict{Kind: Throttled, Evidence: "throttled, no limit reached (429)"}
 	if wait, ok := RetryAfter(h, now, minWait, maxThrottleWait); ok {
 		v.Until = now.Add(wait)
 	}
@@ -384,7 +384,11 @@ func anthropicLimited(h http.Header, rejected []anthropicClaim, now time.Time) V
 			v.Until = now.Add(wait)
 		}
 	}
-	v.Evidence = fmt.Sprintf("429 %s rejected", strings.Join(names, ", "))
+	limit := "limit"
+	if len(names) > 1 {
+		limit = "limits"
+	}
+	v.Evidence = strings.TrimSpace(fmt.Sprintf("%s %s reached (429)", strings.Join(names, " and "), limit))
 	return v
 }
 

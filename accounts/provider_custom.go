@@ -83,13 +83,12 @@ func customJudge(resp *http.Response, _ []byte, now time.Time) Verdict {
 	}
 	wait, ok := RetryAfter(resp.Header, now, minWait, maxQuotaWait)
 	if !ok {
-		return Verdict{Kind: Throttled, Evidence: "429"}
+		return Verdict{Kind: Throttled, Evidence: "throttled (429)"}
 	}
-	v := Verdict{Kind: Throttled, Until: now.Add(wait), Evidence: fmt.Sprintf("429 retry after %s", wait.Round(time.Second))}
 	if wait > customThrottle {
-		v.Kind = Limited
+		return Verdict{Kind: Limited, Until: now.Add(wait), Evidence: "limit reached (429)"}
 	}
-	return v
+	return Verdict{Kind: Throttled, Until: now.Add(wait), Evidence: "throttled (429)"}
 }
 
 func customError(status int, message string) []byte {

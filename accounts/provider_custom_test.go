@@ -133,12 +133,12 @@ func TestCustomJudge(t *testing.T) {
 		{503, "5", Verdict{}},
 		{401, "", Verdict{Kind: Unauthorized, Evidence: "401"}},
 		{403, "", Verdict{Kind: Forbidden, Evidence: "403"}},
-		{429, "", Verdict{Kind: Throttled, Evidence: "429"}},
-		{429, "soon", Verdict{Kind: Throttled, Evidence: "429"}},
-		{429, "0", Verdict{Kind: Throttled, Until: in(time.Second), Evidence: "429 retry after 1s"}},
-		{429, "60", Verdict{Kind: Throttled, Until: in(time.Minute), Evidence: "429 retry after 1m0s"}},
-		{429, "7200", Verdict{Kind: Limited, Until: in(2 * time.Hour), Evidence: "429 retry after 2h0m0s"}},
-		{429, "31536000", Verdict{Kind: Limited, Until: in(8 * 24 * time.Hour), Evidence: "429 retry after 192h0m0s"}},
+		{429, "", Verdict{Kind: Throttled, Evidence: "throttled (429)"}},
+		{429, "soon", Verdict{Kind: Throttled, Evidence: "throttled (429)"}},
+		{429, "0", Verdict{Kind: Throttled, Until: in(time.Second), Evidence: "throttled (429)"}},
+		{429, "60", Verdict{Kind: Throttled, Until: in(time.Minute), Evidence: "throttled (429)"}},
+		{429, "7200", Verdict{Kind: Limited, Until: in(2 * time.Hour), Evidence: "limit reached (429)"}},
+		{429, "31536000", Verdict{Kind: Limited, Until: in(8 * 24 * time.Hour), Evidence: "limit reached (429)"}},
 	} {
 		h := http.Header{}
 		if tt.retryAfter != "" {

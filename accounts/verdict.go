@@ -39,5 +39,5 @@ type Verdict struct {
 	Kind     VerdictKind
 	Until    time.Time // zero: the answer did not say
 	Scope    string    // "": the whole account; ScopeRequest: the request's model family; else that family
-	Evidence string    // in words for a person, without secrets: "429 five_hour rejected"
+	Evidence string    // in words for a person, without secrets: "5-hour limit reached (429)"
 }

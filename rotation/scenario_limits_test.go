@@ -120,7 +120,7 @@ func TestScenarioAllExhaustedSaysWhyAndWhenTheFirstIsBack(t *testing.T) {
 	if err != nil || wait < 7195 || wait > 7205 || h.header.Get("X-Should-Retry") != "false" {
 		t.Errorf("Retry-After %q, X-Should-Retry %q", h.header.Get("Retry-After"), h.header.Get("X-Should-Retry"))
 	}
-	for _, want := range []string{`"type":"error"`, "rate_limit_error", "work: 429 five_hour", "home: 429 seven_day"} {
+	for _, want := range []string{`"type":"error"`, "rate_limit_error", "work: 5-hour limit reached (429)", "home: 7-day limit reached (429)"} {
 		if !strings.Contains(h.body, want) {
 			t.Errorf("%q is not in %s", want, h.body)
 		}

@@ -18,15 +18,15 @@ func TestFeedTellsWhatHappenedAndWhatItDidToTheRequest(t *testing.T) {
 		{
 			"a cooldown and the failover it caused are one line",
 			[]accounts.Entry{
-				{Seq: 1, At: at, Kind: accounts.EntryCooling, Account: "lab", Until: at.Add(38 * time.Minute), Evidence: "429 five_hour"},
-				{Seq: 2, At: at.Add(time.Millisecond), Kind: accounts.EntryFailover, Account: "lab", Other: "work", Took: 143 * time.Millisecond, Evidence: "429 five_hour"},
+				{Seq: 1, At: at, Kind: accounts.EntryCooling, Account: "lab", Until: at.Add(38 * time.Minute), Evidence: "5-hour limit reached (429)"},
+				{Seq: 2, At: at.Add(time.Millisecond), Kind: accounts.EntryFailover, Account: "lab", Other: "work", Took: 143 * time.Millisecond, Evidence: "5-hour limit reached (429)"},
 			},
-			[]string{"429 five_hour: cooling until 14:40; the request went on with the work (+143 ms)"},
+			[]string{"5-hour limit reached (429): cooling until 14:40; the request went on with the work (+143 ms)"},
 		},
 		{
 			"a cooldown of one model family names it",
-			[]accounts.Entry{{Seq: 1, At: at, Kind: accounts.EntryCooling, Account: "lab", Scope: "opus", Until: at.Add(time.Hour), Evidence: "429 seven_day_oi rejected"}},
-			[]string{"429 seven_day_oi rejected: opus cooling until 15:02"},
+			[]accounts.Entry{{Seq: 1, At: at, Kind: accounts.EntryCooling, Account: "lab", Scope: "opus", Until: at.Add(time.Hour), Evidence: "7-day oi limit reached (429)"}},
+			[]string{"7-day oi limit reached (429): opus cooling until 15:02"},
 		},
 		{
 			"a failover long after the cooldown has a line of its own",

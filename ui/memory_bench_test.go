@@ -44,7 +44,7 @@ func manyAccounts(tb testing.TB, n int) (home string) {
 			LastStatus: 200, Counts: accounts.Counts{Day: now.Local().Format(time.DateOnly), Requests: i, Failovers: i / 10},
 		}
 		if i%10 == 9 {
-			all[i].Cooldowns = []accounts.Cooldown{{Until: now.Add(5 * time.Hour), Evidence: "429 five_hour rejected", Kind: accounts.CoolQuota}}
+			all[i].Cooldowns = []accounts.Cooldown{{Until: now.Add(5 * time.Hour), Evidence: "5-hour limit reached (429)", Kind: accounts.CoolQuota}}
 		}
 	}
 	b, err := json.Marshal(map[string]any{"version": 1, "accounts": all, "terms": map[string]any{string(simulator.Plays): now}})

@@ -62,7 +62,7 @@ func scenes() []scene {
 		}
 	}
 	stale.Accounts[1].Windows[0].ResetsAt = in(-time.Minute)
-	stale.Accounts[1].Cooldowns = []control.Cooldown{{Until: fixedNow.Add(3 * hour), Scope: "opus", Evidence: "429 seven_day_opus"}}
+	stale.Accounts[1].Cooldowns = []control.Cooldown{{Until: fixedNow.Add(3 * hour), Scope: "opus", Evidence: "7-day opus limit reached (429)"}}
 
 	fixed := busy()
 	fixed.Strategy.Name, fixed.Strategy.Fixed = "least-used", "OAUTHMUX_ROTATION_STRATEGY"
@@ -170,7 +170,7 @@ func decisions() []control.Decision {
 		{At: fixedNow.Add(-time.Minute), Session: "s1", Status: 200, Duration: 1830 * time.Millisecond, Steps: []control.Step{{Account: "work", Outcome: "pass", Evidence: "200"}}},
 		{At: fixedNow, Scope: "sonnet", Session: "s2", Status: 200, Duration: 2143 * time.Millisecond, Steps: []control.Step{
 			{Account: "old", Outcome: "skipped", Evidence: "sign in again"},
-			{Account: "lab", Outcome: "limited", Evidence: "429 five_hour rejected, until 14:40"},
+			{Account: "lab", Outcome: "limited", Evidence: "5-hour limit reached (429), until 14:40"},
 			{Account: "work", Outcome: "pass", Evidence: "200"},
 		}},
 	}

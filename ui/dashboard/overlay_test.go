@@ -330,7 +330,7 @@ func TestWhyShowsTheDecisions(t *testing.T) {
 	}}
 	withEngine(t, e, func(s *screen) {
 		s.press("w")
-		s.wants("Why work", "14:02:11 served, 200, 2.1 s", "14:01:11 served, 200, 1.8 s", "skipped", "sign in again", "limited", "429 five_hour rejected, until 14:40")
+		s.wants("Why work", "14:02:11 served, 200, 2.1 s", "14:01:11 served, 200, 1.8 s", "skipped", "sign in again", "limited", "5-hour limit reached (429), until 14:40")
 		if strings.Index(s.text(), "14:02:11 served") > strings.Index(s.text(), "14:01:11 served") {
 			t.Error("the newest decision does not come first")
 		}

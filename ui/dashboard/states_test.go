@@ -58,7 +58,7 @@ func busy() control.State {
 				{
 					ID: "a3", Provider: "anthropic", Label: "lab", Email: "lab@uni.example", Org: "University", Plan: "Pro",
 					Order: 3, State: control.StateCooling, Requests: 40, Failovers: 1,
-					Cooldowns: []control.Cooldown{{Until: fixedNow.Add(37*time.Minute + 41*time.Second), Evidence: "429 five_hour rejected"}},
+					Cooldowns: []control.Cooldown{{Until: fixedNow.Add(37*time.Minute + 41*time.Second), Evidence: "5-hour limit reached (429)"}},
 					Windows:   []control.Window{win("5h", "", 1, 38*time.Minute), win("7d", "", 0.66, 33*hour)},
 					UsageAt:   in(-40 * time.Second), UsageSource: "headers", Browser: "none", TokenExpiresAt: in(2 * hour), LoggedInAt: in(-2 * day),
 				},
@@ -77,7 +77,7 @@ func busy() control.State {
 			{Seq: 1, At: fixedNow.Add(-hour), Kind: "login", Account: "a2", Label: "home", Text: "signed in as me@home.example"},
 			{Seq: 2, At: fixedNow.Add(-5 * time.Minute), Kind: "login_needed", Account: "a4", Label: "old", Text: "sign in again: the refresh token was refused (invalid_grant)"},
 			{Seq: 3, At: fixedNow.Add(-21 * time.Second), Kind: "renewed", Account: "a2", Label: "home", Text: "token renewed, valid 8 h"},
-			{Seq: 4, At: fixedNow, Kind: "failover", Account: "a3", Label: "lab", Text: "429 five_hour: cooling until 14:40; the request went on with work (+143 ms)"},
+			{Seq: 4, At: fixedNow, Kind: "failover", Account: "a3", Label: "lab", Text: "5-hour limit reached (429): cooling until 14:40; the request went on with work (+143 ms)"},
 		},
 		Key:   control.Key{State: "ok"},
 		Poll:  5 * time.Minute,
@@ -127,7 +127,7 @@ func exhausted() control.State {
 		a := &s.Accounts[i]
 		a.State, a.InFlight = control.StateCooling, 0
 		a.Windows[0] = win("5h", "", 1.04, time.Duration(30+10*i)*time.Minute)
-		a.Cooldowns = []control.Cooldown{{Until: fixedNow.Add(time.Duration(12+i)*time.Minute + 5*time.Second), Evidence: "429 five_hour rejected"}}
+		a.Cooldowns = []control.Cooldown{{Until: fixedNow.Add(time.Duration(12+i)*time.Minute + 5*time.Second), Evidence: "5-hour limit reached (429)"}}
 	}
 	return s
 }

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	failover = regexp.MustCompile(`(?m)^ \d\d:\d\d:\d\d  (\w+) +429 .*cooling until .*went on with (\w+)`)
+	failover = regexp.MustCompile(`(?m)^ \d\d:\d\d:\d\d  (\w+) +.*(?:limit|limits) reached \(429\): .*cooling until .*went on with (\w+)`)
 	cooling  = regexp.MustCompile(`cooling (\d+:\d\d)`)
 )
 
