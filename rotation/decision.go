@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/oauthmux/oauthmux/accounts"
@@ -36,10 +37,18 @@ type Step struct {
 	Until    time.Time // how long that keeps the account away; zero: not known, or not by time
 }
 
-// maxDecisions is how many decisions are kept for each account.
+// maxDecisions is how many decisions of each kind are kept for each account.
 const maxDecisions = 200
 
-// ring holds an account's last decisions. Accounts that took part in the same
+// memory is what is remembered of the requests that considered an account. The two
+// kinds are apart, for what passes an account by while it cools would crowd out why it
+// does.
+type memory struct {
+	asked  ring // it was asked for them
+	passed ring // it was skipped
+}
+
+// ring holds the last decisions of one kind. Accounts that took part in the same
 // request share its record.
 type ring struct {
 	last []*Decision // grows to maxDecisions, then next is the oldest
@@ -55,33 +64,53 @@ func (r *ring) add(d *Decision) {
 	r.next = (r.next + 1) % maxDecisions
 }
 
-// all returns the decisions, oldest first.
-func (r *ring) all() []Decision {
-	out := make([]Decision, 0, len(r.last))
+// appendTo appends the decisions to all, oldest first.
+func (r *ring) appendTo(all []Decision) []Decision {
 	for i := range r.last {
-		out = append(out, *r.last[(r.next+i)%len(r.last)])
+		all = append(all, *r.last[(r.next+i)%len(r.last)])
 	}
-	return out
+	return all
 }
 
-// record keeps a decision for every account that was asked; for those that were
-// skipped, when nobody was asked.
+// all returns the decisions of both kinds, oldest first.
+func (m *memory) all() []Decision {
+	all := make([]Decision, 0, len(m.asked.last)+len(m.passed.last))
+	all = m.passed.appendTo(m.asked.appendTo(all))
+	slices.SortStableFunc(all, func(a, b Decision) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// record keeps a decision for every account that was asked, and for those that were
+// skipped.
 func (p *Pool) record(d *Decision) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	steps := d.Steps
-	if len(steps) == 0 {
-		steps = d.Skipped
-	}
-	for i, step := range steps {
-		if i > 0 && steps[i-1].Account == step.Account {
-			continue // asked twice in a row, recorded once
-		}
-		if s := p.seats[step.Account]; s != nil {
-			if s.decisions == nil {
-				s.decisions = new(ring)
-			}
-			s.decisions.add(d)
+	for i, step := range d.Steps {
+		if m := p.memoryOf(step.Account); m != nil && !among(d.Steps[:i], step.Account) {
+			m.asked.add(d)
 		}
 	}
+	for _, step := range d.Skipped {
+		// It may have come back in time to be asked after all.
+		if m := p.memoryOf(step.Account); m != nil && !among(d.Steps, step.Account) {
+			m.passed.add(d)
+		}
+	}
+}
+
+func among(steps []Step, id accounts.ID) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.Account == id })
+}
+
+// memoryOf returns what is remembered of an account, to be added to; nil: there is no
+// such account. p.mu is held.
+func (p *Pool) memoryOf(id accounts.ID) *memory {
+	s := p.seats[id]
+	if s == nil {
+		return nil
+	}
+	if s.memory == nil {
+		s.memory = new(memory)
+	}
+	return s.memory
 }

@@ -33,8 +33,8 @@ type seat struct {
 	lane *lane // nil: the account is gone
 	at   int
 
-	urgent, lazy bool // it waits in one of the pool's lists to be written
-	decisions    *ring
+	urgent, lazy bool    // it waits in one of the pool's lists to be written
+	memory       *memory // nil: no request considered it yet
 }
 
 func (s *seat) member() *Member { return &s.lane.members[s.at] }

@@ -131,12 +131,13 @@ func (p *Pool) Sessions() []SessionView {
 	return p.sessions.views(time.Now())
 }
 
-// Decisions returns the last decisions about an account, oldest first.
+// Decisions returns the last decisions about an account, those that passed it by
+// included, oldest first.
 func (p *Pool) Decisions(id accounts.ID) []Decision {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := p.seats[id]; s != nil && s.decisions != nil {
-		return s.decisions.all()
+	if s := p.seats[id]; s != nil && s.memory != nil {
+		return s.memory.all()
 	}
 	return nil
 }

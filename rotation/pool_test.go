@@ -248,6 +248,27 @@ func TestDecisionsAreTheLastTwoHundred(t *testing.T) {
 	}
 }
 
+// What passes an account by must not crowd out why it cools.
+func TestRequestsThatPassAnAccountByAreRememberedBesideItsOwn(t *testing.T) {
+	p, _ := poolOf(t, newBook("a", "b", "c"))
+	at := time.Now()
+	limited := Step{Account: "a", Outcome: "limited", Evidence: "5-hour limit reached (429)"}
+	p.record(&Decision{At: at, Steps: []Step{limited, {Account: "b", Outcome: "pass"}}})
+	for i := range 450 {
+		p.record(&Decision{
+			At: at.Add(time.Duration(i+1) * time.Second), Steps: []Step{{Account: "b", Outcome: "pass"}},
+			Skipped: []Step{{Account: "a", Outcome: OutcomeSkipped}, {Account: "b", Outcome: OutcomeSkipped}},
+		})
+	}
+	all := p.Decisions("a")
+	if len(all) != 1+maxDecisions || all[0].Steps[0] != limited || all[1].At != at.Add(251*time.Second) || all[200].At != at.Add(450*time.Second) {
+		t.Errorf("%d decisions, first %+v", len(all), all[0])
+	}
+	if all := p.Decisions("b"); len(all) != maxDecisions {
+		t.Errorf("b, which was back in time to be asked, has %d", len(all))
+	}
+}
+
 // The selector must see what is true now, however the views are kept.
 func TestSelectorsSeeAvailableMembersOnlyAndAsTheyAre(t *testing.T) {
 	b := newBook("a", "b", "c", "d", "e")

@@ -67,6 +67,15 @@ func TestALimitedAccountHandsTheRequestOn(t *testing.T) {
 				if len(d) != 1 || len(d[0].Steps) != 2 || d[0].Steps[0].Until.IsZero() || len(k.pool.Decisions("b")) != 1 {
 					t.Errorf("decisions %+v", d)
 				}
+				if tt.cools < time.Minute {
+					return // it may be back
+				}
+				k.send("hi")
+				d = k.pool.Decisions("a")
+				if len(d) != 2 || d[1].Candidates != 2 || len(d[1].Skipped) != 1 || d[1].Skipped[0].Evidence != d[0].Steps[0].Evidence ||
+					!d[1].Skipped[0].Until.Equal(d[0].Steps[0].Until) || d[1].Steps[0].Account != "b" {
+					t.Errorf("decisions that passed it by: %+v", d)
+				}
 			})
 		})
 	}
@@ -121,7 +130,7 @@ func TestEverybodyOutSaysWhyAndUntilWhen(t *testing.T) {
 		if resp.Header.Get(FieldAttempts) != "0" || resp.Header.Get(FieldAccount) != "" {
 			t.Errorf("%v", resp.Header)
 		}
-		if d := k.pool.Decisions("c"); len(d) != 2 || d[0].Status != 429 || len(d[0].Skipped) != 3 {
+		if d := k.pool.Decisions("c"); len(d) != 3 || len(d[0].Steps) != 2 || d[1].Status != 429 || len(d[1].Skipped) != 3 {
 			t.Errorf("decisions %+v", d)
 		}
 	})
