@@ -348,19 +348,3 @@ func (a *App) doUnlock(ctx context.Context, r control.Request) (control.Reply, e
 	}
 	return control.Reply{Message: "the vault is unlocked"}, nil
 }
-
-func (a *App) doWhy(_ context.Context, r control.Request) (control.Reply, error) {
-	acc, err := a.registry.Find(r.Account)
-	if err != nil {
-		return control.Reply{}, err
-	}
-	var reply control.Reply
-	for _, d := range a.pool.Decisions(acc.ID) {
-		out := control.Decision{At: d.At.UTC(), Scope: d.Scope, Session: d.Session, Status: d.Status, Duration: d.Duration}
-		for _, s := range d.Steps {
-			out.Steps = append(out.Steps, control.Step{Account: a.label(s.Account), Outcome: s.Outcome, Evidence: s.Evidence})
-		}
-		reply.Decisions = append(reply.Decisions, out)
-	}
-	return reply, nil
-}

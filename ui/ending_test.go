@@ -61,12 +61,14 @@ func oneMessage(ctx context.Context, app *App) error {
 	if err != nil {
 		return err
 	}
-	body := strings.NewReader(`{"model":"claude-sonnet-4-5","max_tokens":1,"messages":[]}`)
+	body := strings.NewReader(`{"model":"claude-sonnet-4-5","max_tokens":1,"messages":[{"role":"user","content":"hi"}]}`)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, reply.Client.BaseURL+"/v1/messages", body)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+reply.Client.Key)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Anthropic-Version", "2023-06-01")
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
 		return err

@@ -357,17 +357,20 @@ type Connection struct {
 
 // Decision is how one request found its account.
 type Decision struct {
-	At       time.Time     `json:"at"`
-	Scope    string        `json:"scope"`
-	Session  string        `json:"session"`
-	Steps    []Step        `json:"steps"`
-	Status   int           `json:"status"` // what the client got; 0: it went away
-	Duration time.Duration `json:"duration"`
+	At         time.Time     `json:"at"`
+	Scope      string        `json:"scope"`
+	Session    string        `json:"session"`
+	Candidates int           `json:"candidates"` // how many accounts were available when it came
+	Skipped    []Step        `json:"skipped"`    // some of those that were not: the one that was asked about, if it is one, comes first
+	Steps      []Step        `json:"steps"`      // those that were asked, in turn
+	Status     int           `json:"status"`     // what the client got; 0: it went away
+	Duration   time.Duration `json:"duration"`
 }
 
 // Step is one account considered for a request.
 type Step struct {
-	Account  string `json:"account"`
-	Outcome  string `json:"outcome"` // "skipped", or a verdict's word
-	Evidence string `json:"evidence"`
+	Account  string    `json:"account"` // its label
+	Outcome  string    `json:"outcome"` // "skipped", or a verdict's word
+	Evidence string    `json:"evidence"`
+	Until    time.Time `json:"until,omitzero"` // how long that keeps the account away; zero: not known, or not by time
 }

@@ -146,6 +146,9 @@ func scenes() []scene {
 		{name: "remove", state: busy(), play: func(s *screen) { s.press("d", "v") }},
 		{name: "why", state: busy(), engine: func(e *fakeEngine) {
 			e.answer = func(control.Request) (control.Reply, error) { return control.Reply{Decisions: decisions()}, nil }
+		}, play: func(s *screen) { s.press("j", "j", "w") }},
+		{name: "why_serving", state: busy(), engine: func(e *fakeEngine) {
+			e.answer = func(control.Request) (control.Reply, error) { return control.Reply{Decisions: decisions()}, nil }
 		}, play: func(s *screen) { s.press("w") }},
 		{name: "client", state: busy(), engine: func(e *fakeEngine) {
 			e.answer = func(control.Request) (control.Reply, error) { return control.Reply{Client: connection()}, nil }
@@ -166,14 +169,22 @@ func oneAccount() control.State {
 }
 
 func decisions() []control.Decision {
-	return []control.Decision{
-		{At: fixedNow.Add(-time.Minute), Session: "s1", Status: 200, Duration: 1830 * time.Millisecond, Steps: []control.Step{{Account: "work", Outcome: "pass", Evidence: "200"}}},
-		{At: fixedNow, Scope: "sonnet", Session: "s2", Status: 200, Duration: 2143 * time.Millisecond, Steps: []control.Step{
-			{Account: "old", Outcome: "skipped", Evidence: "sign in again"},
-			{Account: "lab", Outcome: "limited", Evidence: "5-hour limit reached (429), until 14:40"},
-			{Account: "work", Outcome: "pass", Evidence: "200"},
-		}},
+	served := control.Step{Account: "work", Outcome: "pass"}
+	old := control.Step{Account: "old", Outcome: "skipped", Evidence: "sign in again: revoked"}
+	lab := control.Step{Account: "lab", Outcome: "skipped", Evidence: "5-hour limit reached (429)", Until: fixedNow.Add(37*time.Minute + 41*time.Second)}
+	met := lab
+	met.Outcome = "limited"
+	all := []control.Decision{{
+		At: fixedNow.Add(-20 * time.Second), Scope: "sonnet", Session: "s2", Candidates: 3, Status: 200, Duration: 2143 * time.Millisecond,
+		Skipped: []control.Step{old}, Steps: []control.Step{met, served},
+	}}
+	for i := range 12 {
+		all = append(all, control.Decision{
+			At: fixedNow.Add(time.Duration(i-12) * time.Second), Session: "s1", Candidates: 2, Status: 200, Duration: 1830 * time.Millisecond,
+			Skipped: []control.Step{lab, old}, Steps: []control.Step{served},
+		})
 	}
+	return all
 }
 
 func connection() *control.Connection {

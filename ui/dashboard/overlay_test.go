@@ -2,6 +2,8 @@ package dashboard
 
 import (
 	"encoding/base64"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -330,15 +332,47 @@ func TestWhyShowsTheDecisions(t *testing.T) {
 	}}
 	withEngine(t, e, func(s *screen) {
 		s.press("w")
-		s.wants("Why work", "14:02:11 served, 200, 2.1 s", "14:01:11 served, 200, 1.8 s", "skipped", "sign in again", "limited", "5-hour limit reached (429), until 14:40")
-		if strings.Index(s.text(), "14:02:11 served") > strings.Index(s.text(), "14:01:11 served") {
-			t.Error("the newest decision does not come first")
-		}
+		s.inOrder("Why work", "14:02:10", "served, 200", "12 times since 14:01:59",
+			"lab", "skipped", "5-hour limit reached (429), until 14:39", "old", "skipped", "sign in again", "work", "served",
+			"14:01:51", "served, 200", "2.1 s", "sonnet", "conversation s2", "lab", "limited", "5-hour limit reached (429), until 14:39", "work", "served")
+		s.lacks("passed it by", "what went wrong")
 		s.press("w")
 		if s.m.overlay != nil {
 			t.Errorf("%T is still open", s.m.overlay)
 		}
+		s.press("j", "j", "w")
+		s.inOrder("Why lab", "cooling until 14:39, 37:41 left", "5-hour limit reached (429)", "12 requests passed it by since 14:01:59",
+			"what went wrong", "14:01:51", "limited", "the other requests", "14:02:10", "12 times")
+		s.press("w", "j", "w")
+		s.inOrder("Why old", "sign in again", "the refresh token was refused", "13 requests passed it by", "12 times", "14:01:51")
 	})
+}
+
+func TestRequestsThatSayTheSameAreOneLine(t *testing.T) {
+	pass, away := control.Step{Account: "work", Outcome: "pass"}, control.Step{Account: "lab", Outcome: "skipped", Evidence: "paused"}
+	at := func(second int, steps ...control.Step) *control.Decision {
+		d := &control.Decision{At: fixedNow.Add(time.Duration(second) * time.Second), Status: 200, Candidates: 2}
+		for _, s := range steps {
+			if s.Outcome == skipOutcome {
+				d.Skipped = append(d.Skipped, s)
+			} else {
+				d.Steps = append(d.Steps, s)
+			}
+		}
+		return d
+	}
+	later := pass
+	later.Until = fixedNow
+	failed := at(6, pass)
+	failed.Status = 500
+	all := []*control.Decision{at(0, pass), at(1, pass), at(2, away, pass), at(3, pass), at(4, pass), at(5, later), failed, at(7, pass)}
+	var got []string
+	for _, r := range runs(all) {
+		got = append(got, fmt.Sprintf("%d:%d-%d", r.n, r.oldest.Sub(fixedNow)/time.Second, r.At.Sub(fixedNow)/time.Second))
+	}
+	if want := []string{"1:7-7", "1:6-6", "1:5-5", "2:3-4", "1:2-2", "2:0-1"}; !slices.Equal(got, want) {
+		t.Errorf("runs %v, want %v", got, want)
+	}
 }
 
 func TestConnectingAClientCopiesItsLines(t *testing.T) {

@@ -13,19 +13,19 @@ import (
 	"github.com/oauthmux/oauthmux/ui/control"
 )
 
-// whyOverlay shows what an account waits for, and the last decisions about an account: which accounts a
-// request considered, what spoke against them, and how it ended.
+// whyOverlay shows what an account waits for, and the last decisions about it: which
+// accounts a request considered, what spoke against them, and how it ended.
 type whyOverlay struct {
 	scroller
 	account       string
-	label         string
+	name          string // the account's label as the engine writes it
 	busy          bool
 	decisions     []control.Decision
 	problem, hint string
 }
 
 func (m *model) openWhy(r *row) tea.Cmd {
-	o := &whyOverlay{scroller: scroller{m: m}, account: r.ID, label: r.label, busy: true}
+	o := &whyOverlay{scroller: scroller{m: m}, account: r.ID, name: r.Label, busy: true}
 	m.overlay = o
 	return m.jobs.do(m.o.Engine, o, control.Request{Action: control.ActionWhy, Account: r.ID})
 }
@@ -48,8 +48,8 @@ func (o *whyOverlay) update(msg tea.Msg) tea.Cmd {
 
 func (o *whyOverlay) view(width, height int) panel {
 	m, t := o.m, o.m.th
-	p := panel{title: "Why " + o.label}
-	lines := o.cooldowns(width)
+	p := panel{title: "Why " + m.labelOf(o.account)}
+	lines := o.standing(width)
 	switch {
 	case o.busy:
 		lines = append(lines, m.spinner()+t.dim.Render(" asking the engine"))
@@ -58,24 +58,47 @@ func (o *whyOverlay) view(width, height int) panel {
 	case len(o.decisions) == 0:
 		lines = append(lines, m.wrap("No request has considered this account since the engine started.", width, t.dim.Render)...)
 	default:
-		for i := len(o.decisions) - 1; i >= 0; i-- {
-			lines = append(lines, o.draw(&o.decisions[i], width)...)
-		}
+		lines = append(lines, o.story(width)...)
 	}
 	p.lines = o.window(lines, height)
 	return p
 }
 
-// cooldowns draws what the account still waits for, also when no decision about
-// it is remembered: until when, and what was the evidence.
-func (o *whyOverlay) cooldowns(width int) []string {
-	m, t := o.m, o.m.th
+// standing draws what keeps requests away from the account now, also when no
+// decision about it is remembered: until when, on what evidence, and how many
+// requests went elsewhere because of it.
+func (o *whyOverlay) standing(width int) []string {
+	m := o.m
 	i := slices.IndexFunc(m.rows, func(r row) bool { return r.ID == o.account })
 	if i < 0 {
 		return nil
 	}
+	r := &m.rows[i]
+	lines := o.cooldowns(r, width)
+	switch r.State {
+	case control.StatePaused, control.StateLoginNeeded, control.StateNeedsYou, control.StateUnreadable:
+		sign, style := m.stateSign(m.rowInk(false), r)
+		lines = append(lines, style.Render(sign+" "+m.stateWord(r)))
+		if why := m.text(r.Reason, maxBytes); why != "" {
+			lines = append(lines, m.hang("  ", why, width, m.th.dim)...)
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	if n, since := o.passes(); n > 0 {
+		words := fmt.Sprintf("%s passed it by since %s", plural(n, "request"), since.In(m.zone).Format(time.TimeOnly))
+		lines = append(lines, m.hang("  ", words, width, m.th.text)...)
+	}
+	return append(lines, "")
+}
+
+// cooldowns draws the spans in which the account, or a model family of it, serves
+// nothing.
+func (o *whyOverlay) cooldowns(r *row, width int) []string {
+	m, t := o.m, o.m.th
 	var lines []string
-	for _, c := range m.rows[i].Cooldowns {
+	for _, c := range r.Cooldowns {
 		left := c.Until.Sub(m.now)
 		if left <= 0 {
 			continue
@@ -91,10 +114,19 @@ func (o *whyOverlay) cooldowns(width int) []string {
 			lines = append(lines, m.hang("  ", m.text(c.Evidence, maxBytes), width, t.dim)...)
 		}
 	}
-	if len(lines) > 0 {
-		lines = append(lines, "")
-	}
 	return lines
+}
+
+// passes counts the latest requests that passed the account by, up to the one that
+// asked it, and says when the first of them came.
+func (o *whyOverlay) passes() (n int, since time.Time) {
+	for _, d := range slices.Backward(o.decisions) {
+		if !o.passedBy(&d) {
+			break
+		}
+		n, since = n+1, d.At
+	}
+	return n, since
 }
 
 // hang wraps text behind prefix, and below where it begins.
@@ -106,66 +138,4 @@ func (m *model) hang(prefix, text string, width int, style lipgloss.Style) []str
 		lines[1+i] = strings.Repeat(" ", indent) + lines[1+i]
 	}
 	return lines
-}
-
-// draw draws one decision: a line on the request, and one for each account that
-// was considered, where that was more than the one that served it.
-func (o *whyOverlay) draw(d *control.Decision, width int) []string {
-	m, t := o.m, o.m.th
-	status, style := "the client went away", t.dim
-	passed := len(d.Steps) > 0 && d.Steps[len(d.Steps)-1].Outcome == passOutcome
-	switch {
-	case d.Status == 0:
-	case d.Status >= 400:
-		status, style = fmt.Sprintf("answered %d", d.Status), t.bad
-	case passed:
-		status, style = fmt.Sprintf("served, %d", d.Status), t.ok
-	default:
-		status, style = fmt.Sprintf("answered %d", d.Status), t.ok
-	}
-	head := t.dim.Render(d.At.In(m.zone).Format("15:04:05")) + " " + style.Render(status) + t.dim.Render(", "+took(d.Duration))
-	if d.Scope != "" {
-		head += t.dim.Render("  " + m.text(d.Scope, 16))
-	}
-	if d.Session != "" {
-		head += t.dim.Render("  conversation " + m.text(d.Session, 12))
-	}
-	lines := []string{ansi.Truncate(head, width, "…")}
-	if passed && len(d.Steps) == 1 && m.labelOf(d.Steps[0].Account) == o.label {
-		return lines // that is all there is to say
-	}
-	for i := range d.Steps {
-		s := &d.Steps[i]
-		word := s.Outcome
-		if word == passOutcome {
-			word = "served"
-		}
-		prefix := "  " + t.text.Render(fit(m.labelOf(s.Account), 14)) + " " + t.outcome(s.Outcome).Render(fit(m.text(word, 13), 13)) + " "
-		lines = append(lines, m.hang(prefix, m.text(s.Evidence, 200), width, t.dim)...)
-	}
-	return lines
-}
-
-// took words how long a request took.
-func took(d time.Duration) string {
-	if d < time.Second {
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	}
-	return fmt.Sprintf("%.1f s", d.Seconds())
-}
-
-// passOutcome is what a step says of the account whose answer was handed on.
-const passOutcome = "pass"
-
-// outcome is the style of what became of an account that was considered.
-func (t *theme) outcome(word string) lipgloss.Style {
-	switch word {
-	case "skipped":
-		return t.dim
-	case passOutcome:
-		return t.ok
-	case "limited", "throttled":
-		return t.warn
-	}
-	return t.bad
 }

@@ -317,6 +317,20 @@ func (s *screen) wants(parts ...string) {
 	}
 }
 
+// inOrder wants the texts one after the other, with whatever between them.
+func (s *screen) inOrder(parts ...string) {
+	s.t.Helper()
+	rest := s.text()
+	for _, p := range parts {
+		_, after, found := strings.Cut(rest, p)
+		if !found {
+			s.t.Errorf("the screen lacks %q after what was found before it:\n%s", p, s.text())
+			return
+		}
+		rest = after
+	}
+}
+
 func (s *screen) lacks(parts ...string) {
 	s.t.Helper()
 	for _, p := range parts {

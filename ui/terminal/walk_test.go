@@ -52,13 +52,19 @@ func TestAStrangerFindsTheWayByTheScreenAlone(t *testing.T) {
 	m.follows("switch")
 	prefers(m, "mary")
 
+	if status, _ := ask(t, lines[0][1], lines[1][1]); status != http.StatusOK {
+		t.Fatalf("with mary a client got %d", status)
+	}
 	first := cooldown(m.until("a cooldown of ada", func(screen string) bool { return cooldown(screen, "ada") != "" }), "ada")
 	m.until("less than "+first, func(screen string) bool { return cooldown(screen, "ada") != "" && cooldown(screen, "ada") != first })
 	m.press("Up")
 	m.finds(`cooling until \d\d:\d\d`)
 	m.follows("why")
-	m.finds(`Why ada`)
-	m.finds(`429`)
+	m.finds(`│ +◔ cooling until \d\d:\d\d, 3\d:\d\d left`)
+	m.finds(`│ +1 request passed it by since`)
+	m.finds(`│ +ada +limited +5-hour limit reached`)
+	m.finds(`│ +ada +skipped +5-hour limit reached`)
+	m.finds(`│ +mary +served`)
 	m.called("why-cooling")
 	m.follows("back")
 	m.hides("Why ada")
@@ -78,7 +84,7 @@ func TestAStrangerFindsTheWayByTheScreenAlone(t *testing.T) {
 		t.Errorf("it was served by %s, not by mary: %+v", served, want)
 	}
 	m.press("Down")
-	m.shows("1 request today", "○ idle") // before that it would ask
+	m.shows("2 requests today", "○ idle") // before that it would ask
 
 	m.follows("quit")
 	if status := m.status(); status != 0 {
