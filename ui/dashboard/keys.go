@@ -17,7 +17,7 @@ var keys = struct {
 	Up, Down, Top, Bottom, PageUp, PageDown                                        key.Binding
 	Prefer, Add, Rename, Earlier, Later, Pause, Remove, Renew, Usage               key.Binding
 	Why, Client, Strategy, Theme, Provider, Filter, Unlock, Help, Back             key.Binding
-	Quit, LeaveOn, Interrupt, Log, Redraw                                          key.Binding
+	Quit, LeaveOn, Interrupt, Log, Redraw, Suspend                                 key.Binding
 	Browser, Window, SignIn, Forget, TakeOver, Picture, Leave                      key.Binding
 	Accept, Choose, Retry, Scroll, Yes, No, Keep, Revoke, Show, Copy, Open, Cancel key.Binding
 }{
@@ -34,7 +34,7 @@ var keys = struct {
 	Earlier:  bind("K", "move it up in the order", "K", "shift+up"),
 	Later:    bind("J", "move it down in the order", "J", "shift+down"),
 	Pause:    bind("p", "pause or resume it", "p"),
-	Remove:   bind("d", "remove it (asks first)", "d", "delete"),
+	Remove:   bind("d delete", "remove it (asks first)", "d", "delete"),
 	Renew:    bind("r", "renew its token now", "r"),
 	Usage:    bind("u", "read its usage now", "u"),
 	Browser:  bind("b", "its browser session: set up, sign in now, remove", "b"),
@@ -46,6 +46,7 @@ var keys = struct {
 	Filter:   bind("/", "show only the accounts with a text", "/"),
 	Log:      bind("l", "the log", "l"),
 	Redraw:   bind("ctrl+l", "draw the screen anew, where something else wrote on it", "ctrl+l"),
+	Suspend:  bind("ctrl+z", "back to the shell, until fg; requests wait meanwhile", "ctrl+z"),
 	Unlock:   bind("U", "unlock the vault, where it is locked", "U"),
 
 	Help:      bind("?", "help", "?"),
@@ -94,15 +95,15 @@ type group struct {
 var helpGroups = []group{
 	{"Move", []key.Binding{
 		together("↑ ↓ k j", "move", keys.Up, keys.Down),
-		together("pgup pgdn", "a page up, a page down", keys.PageUp, keys.PageDown),
-		together("g G", "the first, the last account", keys.Top, keys.Bottom),
+		together("pgup pgdn", "a page up, a page down (ctrl+b ctrl+f too)", keys.PageUp, keys.PageDown),
+		together("g G home end", "the first, the last account", keys.Top, keys.Bottom),
 		keys.Provider, keys.Filter,
 	}},
 	{"The selected account", []key.Binding{
-		keys.Prefer, keys.Rename, together("K J", "move it up, down in the order", keys.Earlier, keys.Later),
+		keys.Prefer, keys.Rename, together("K J shift+↑↓", "move it up, down in the order", keys.Earlier, keys.Later),
 		keys.Pause, keys.Browser, keys.Renew, keys.Usage, keys.Why, keys.Remove,
 	}},
-	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Theme, keys.Log, keys.Unlock, keys.Redraw, keys.Help, keys.Back, keys.Quit, keys.LeaveOn}},
+	{"Everything else", []key.Binding{keys.Add, keys.Client, keys.Strategy, keys.Theme, keys.Log, keys.Unlock, keys.Redraw, keys.Suspend, keys.Help, keys.Back, keys.Quit, keys.LeaveOn}},
 }
 
 // footerKeys are the keys worth a place at the bottom of the table, with fewer

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -181,7 +182,7 @@ func TestPastedTextIsNoCommand(t *testing.T) {
 }
 
 func TestHelpShowsEveryKey(t *testing.T) {
-	onScreen(t, 110, 40, busy(), func(s *screen) {
+	onScreen(t, 160, 45, busy(), func(s *screen) {
 		s.press("?")
 		for _, g := range helpGroups {
 			for _, b := range g.bindings {
@@ -192,6 +193,34 @@ func TestHelpShowsEveryKey(t *testing.T) {
 		s.press("?")
 		s.lacks("Everything else")
 	})
+}
+
+// What is not written anywhere might as well not be there.
+func TestHelpNamesEveryKeyThatIsTaken(t *testing.T) {
+	written := map[string]string{"up": "↑", "down": "↓", " ": "space", "pgdown": "pgdn", "shift+up": "shift+↑↓", "shift+down": "shift+↑↓", "shift+tab": "tab"}
+	for _, g := range helpGroups {
+		for _, b := range g.bindings {
+			words := strings.Fields(strings.NewReplacer("(", " ", ")", " ").Replace(b.Help().Key + " " + b.Help().Desc))
+			for _, k := range b.Keys() {
+				if w, ok := written[k]; ok {
+					k = w
+				}
+				if !slices.Contains(words, k) {
+					t.Errorf("%q is not in %q", k, words)
+				}
+			}
+		}
+	}
+}
+
+func TestHelpFitsWithoutScrolling(t *testing.T) {
+	for _, size := range [][2]int{{110, 30}, {120, 30}, {160, 45}} {
+		onScreen(t, size[0], size[1], busy(), func(s *screen) {
+			s.press("?")
+			s.wants("Move", "Everything else", "full before it resets")
+			s.lacks("scroll", " of ")
+		})
+	}
 }
 
 func TestHelpScrollsWhereItDoesNotFit(t *testing.T) {

@@ -125,7 +125,7 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.KeyMsg:
 		m.dirty = true
-		if msg.Type == tea.KeyCtrlZ {
+		if matches(msg, keys.Suspend) {
 			return m.suspend()
 		}
 		return m.press(msg)

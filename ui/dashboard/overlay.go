@@ -25,6 +25,8 @@ type panel struct {
 	// sheet is as wide as the screen and has no sides, so that what stands in it
 	// can be selected with a mouse and copied.
 	sheet bool
+	// broad is a box that may be as wide as the screen lets it.
+	broad bool
 }
 
 // closing is an overlay that has something to tell the engine when it goes away
@@ -44,8 +46,11 @@ const (
 )
 
 func (m *model) boxInside() (width, height int) {
-	return min(boxWidth, m.width-boxSides-boxMargin), m.height - 1 - boxEnds
+	return min(boxWidth, m.broadInside()), m.height - 1 - boxEnds
 }
+
+// broadInside is the width that the inside of a broad box can have.
+func (m *model) broadInside() int { return m.width - boxSides - boxMargin }
 
 // drawOverlay lays p over a dimmed screen. The footer stays: it shows the
 // overlay's keys.
@@ -76,6 +81,9 @@ func (m *model) drawOverlay(base []string, p panel) []string {
 func (m *model) drawBox(p panel) []string {
 	b, t := m.th.g.border, m.th
 	inside, most := m.boxInside()
+	if p.broad {
+		inside = m.broadInside()
+	}
 	width := ansi.StringWidth(p.title) + 2
 	for _, l := range p.lines {
 		width = max(width, ansi.StringWidth(l))

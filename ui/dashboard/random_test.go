@@ -2,11 +2,13 @@ package dashboard
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 	"pgregory.net/rapid"
 
@@ -52,7 +54,7 @@ func (w *wanderer) step(t fataler, c choices) {
 }
 
 func (w *wanderer) next(c choices) tea.Msg {
-	switch c.below(10, "what") {
+	switch c.below(11, "what") {
 	case 0:
 		w.width, w.height = 1+c.below(200, "width"), 1+c.below(60, "height")
 		return resizedMsg{Width: w.width, Height: w.height}
@@ -72,6 +74,8 @@ func (w *wanderer) next(c choices) tea.Msg {
 		return tea.MouseMsg{
 			X: c.below(202, "x") - 1, Y: c.below(62, "y") - 1, Action: tea.MouseActionPress, Button: buttons[c.below(len(buttons), "button")],
 		}
+	case 7:
+		return resumedMsg{[]error{nil, errNotStopped}[c.below(2, "stays")]}
 	}
 	return wandererKeys[c.below(len(wandererKeys), "key")]
 }
@@ -95,12 +99,15 @@ func (w *wanderer) reply(c choices) tea.Msg {
 }
 
 var (
+	// Every key that is bound to something, and some that only a text takes.
 	wandererKeys = func() []tea.KeyMsg {
+		names := []string{"1", "left", "right", "backspace", "ctrl+u", "ctrl+w", "ctrl+k", "家", "alt+x"}
+		for _, binding := range reflect.ValueOf(keys).Fields() {
+			names = append(names, binding.Interface().(key.Binding).Keys()...)
+		}
+		slices.Sort(names)
 		var all []tea.KeyMsg
-		for _, name := range []string{
-			"up", "down", "k", "j", "g", "G", "pgup", "pgdown", "home", "end", "enter", " ", "a", "e", "K", "J", "p", "d", "r", "u", "w", "c",
-			"U", "b", "s", "t", "tab", "shift+tab", "?", "/", "1", "l", "esc", "q", "y", "n", "v", "o", "left", "right", "backspace", "delete", "ctrl+u", "ctrl+w", "ctrl+k", "x", "家", "ctrl+c", "alt+x",
-		} {
+		for _, name := range slices.Compact(names) {
 			all = append(all, keyMsg(name))
 		}
 		return all
