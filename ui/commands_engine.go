@@ -77,6 +77,7 @@ func (p *program) show(ctx context.Context, cancel context.CancelFunc, e engine,
 	o := dashboard.Options{
 		Engine: e, In: p.Stdin, Out: p.Stdout, Env: p.Getenv, Title: look.name, Version: p.Version, Theme: theme, ThemeFixed: fixed, Mouse: settings.Mouse,
 		Titles: settings.Title, Bell: settings.Bell, Notify: settings.Notify, Desktop: look.desktop,
+		Quiet:   dashboard.Events{Out: !settings.NotifyOut, Back: !settings.NotifyBack, SignIn: !settings.NotifySignIn},
 		OpenURL: func(url string) error { return p.openURL(ctx, url) }, Cut: e.cut,
 	}
 	if e.estate != nil { // the screen offers it once it knows whose engine it is

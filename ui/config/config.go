@@ -108,6 +108,10 @@ type UI struct {
 	Title  bool   `toml:"title" default:"true" help:"the title of the terminal says how things are while the dashboard runs"`
 	Bell   bool   `toml:"bell" default:"true" help:"the terminal's bell rings when every account is out"`
 	Notify string `toml:"notify" default:"auto" oneof:"auto osc9 osc777 osc99 desktop off" help:"a notice for who looks elsewhere, when every account is out, when one is back, and when one needs a sign-in: auto is the terminal's own where it is known to have one, and the desktop's otherwise, but not over ssh; osc9, osc777, osc99 and desktop name one, off is none"`
+
+	NotifyOut    bool `toml:"notify_out" default:"true" help:"the notice that every account is out"`
+	NotifyBack   bool `toml:"notify_back" default:"true" help:"the notice that one of them is back"`
+	NotifySignIn bool `toml:"notify_sign_in" default:"true" help:"the notice that an account needs a sign-in"`
 }
 
 // Provider is one [providers.NAME] table.

@@ -60,7 +60,7 @@ func TestNoFileIsTheDefaults(t *testing.T) {
 		},
 		Usage:     Usage{Poll: Duration(5 * time.Minute)},
 		Network:   Network{Proxy: "env"},
-		UI:        UI{Toast: Duration(8 * time.Second), Theme: "auto", Mouse: true, Title: true, Bell: true, Notify: "auto"},
+		UI:        UI{Toast: Duration(8 * time.Second), Theme: "auto", Mouse: true, Title: true, Bell: true, Notify: "auto", NotifyOut: true, NotifyBack: true, NotifySignIn: true},
 		Providers: map[accounts.ProviderID]Provider{},
 	}
 	if !reflect.DeepEqual(c, want) {

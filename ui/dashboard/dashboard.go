@@ -42,6 +42,7 @@ type Options struct {
 	Titles     bool                   // the terminal's title says how things are, while the screen runs
 	Bell       bool                   // the terminal's bell rings when every account is out
 	Notify     string                 // "auto", "osc9", "osc777", "osc99", "desktop": how a person is told who looks elsewhere; anything else: not at all
+	Quiet      Events                 // what nobody need be told of
 	OpenURL    func(url string) error // opens a page in the usual browser; nil: it cannot be opened from here
 	Cut        func()                 // called at the end of Run if the person agreed that requests are cut; nil: nobody is told
 
@@ -53,6 +54,13 @@ type Options struct {
 	// Desktop shows a notice on the desktop of this machine, and returns when ctx
 	// ends at the latest; nil: there is none. Whether it was shown, nobody can say.
 	Desktop func(ctx context.Context, title, text string)
+}
+
+// Events are what a person is told who looks elsewhere.
+type Events struct {
+	Out    bool // every account is out
+	Back   bool // one of them is back
+	SignIn bool // only the person brings an account back
 }
 
 // Run shows the screen until the person quits or ctx ends. A panic of the screen

@@ -105,9 +105,24 @@ func (m *model) announce() tea.Cmd {
 	m.hold(next)
 	var cmds []tea.Cmd
 	for _, n := range notices {
+		if m.o.Quiet.has(n) {
+			continue
+		}
 		cmds = append(cmds, m.notify(n, m.text(m.noticeWords(n), noticeWidth)))
 	}
 	return tea.Batch(cmds...)
+}
+
+func (e Events) has(n notice) bool {
+	switch n {
+	case noticeOut:
+		return e.Out
+	case noticeBack:
+		return e.Back
+	case noticeLogin:
+		return e.SignIn
+	}
+	return false
 }
 
 // noticeWords words a notice. It stands under the name of the program.

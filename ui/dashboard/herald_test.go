@@ -56,6 +56,29 @@ const (
 	wordsBack = "oauthmux: work is back: requests are served again"
 )
 
+// Each of the three can be switched off by itself.
+func TestNobodyIsToldWhatTheyDoNotWantToHear(t *testing.T) {
+	asking := fine()
+	asking.Accounts[2].State, asking.Accounts[2].Reason = control.StateLoginNeeded, "the refresh token was refused"
+	for quiet, missing := range map[Events]int{{}: -1, {Out: true}: 0, {Back: true}: 1, {SignIn: true}: 2} {
+		onScreen(t, 110, 30, fine(), func(s *screen) {
+			s.m.o.Quiet = quiet
+			told := s.withDesktop()
+			var got []string
+			for _, st := range []control.State{fine(), out(), fine(), asking} {
+				s.show(st)
+				s.wait(2 * noticePace)
+				got = append(got, told()...)
+			}
+			want := []string{wordsOut, wordsBack, "oauthmux: lab: sign in again"}
+			if missing >= 0 {
+				want = slices.Delete(want, missing, missing+1)
+			}
+			wants(t, fmt.Sprintf("with %+v", quiet), got, want...)
+		})
+	}
+}
+
 func TestAPersonElsewhereIsToldWhenEverybodyIsOutAndWhenThatIsOver(t *testing.T) {
 	onScreen(t, 110, 30, fine(), func(s *screen) {
 		told := s.withDesktop()
