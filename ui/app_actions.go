@@ -164,13 +164,25 @@ func (a *App) doMove(_ context.Context, r control.Request) (control.Reply, error
 	if err != nil {
 		return control.Reply{}, err
 	}
+	before := a.registry.Preferred(acc.Provider)
 	if err := a.registry.Move(acc.ID, r.Position); err != nil {
 		return control.Reply{}, err
 	}
 	if acc, err = a.registry.Get(acc.ID); err != nil {
 		return control.Reply{}, err
 	}
-	return a.done(acc.ID, "%s is number %d now", acc.Label, acc.Order), nil
+	return a.done(acc.ID, "%s is number %d now%s", acc.Label, acc.Order, a.succession(before, acc.Provider)), nil
+}
+
+// succession words who is preferred instead of another one, though nobody said so: as
+// long as no account is chosen it is the first in order. "": nothing changed.
+func (a *App) succession(before accounts.ID, p accounts.ProviderID) string {
+	now := a.registry.Preferred(p)
+	if now == before || now == "" {
+		return ""
+	}
+	a.journal.Add(accounts.Entry{Kind: accounts.EntryPreferred, Account: now})
+	return "; " + a.label(now) + " is preferred now, as the first in order"
 }
 
 // doRemove takes the secrets away first, cookies among them: killed in between, an
@@ -182,7 +194,7 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 	if err != nil {
 		return control.Reply{}, err
 	}
-	message := acc.Label + " is removed from this machine"
+	message, preferred := acc.Label+" is removed from this machine", a.registry.Preferred(acc.Provider)
 	if r.Revoke {
 		message += "; " + a.revoke(ctx, acc)
 	}
@@ -199,7 +211,7 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 			Hint: "its cookies are a login: delete it by hand, or start oauthmux once more",
 		}
 	}
-	return control.Reply{Message: message}, nil
+	return control.Reply{Message: message + a.succession(preferred, acc.Provider)}, nil
 }
 
 // discard removes an account and every login of it. It waits for whoever is at work

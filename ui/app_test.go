@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,41 @@ func TestActionsChangeWhatTheStateShows(t *testing.T) {
 	}
 	if s.Accounts[0].Preferred || !s.Accounts[1].Preferred {
 		t.Error("home is not the preferred one")
+	}
+}
+
+// Who serves must not change without a word.
+func TestWhoIsPreferredInsteadIsSaid(t *testing.T) {
+	d := stage(t, 3)
+	said := map[string]string{}
+	for _, r := range []control.Request{
+		{Action: control.ActionMove, Account: "lab", Position: 1},
+		{Action: control.ActionMove, Account: "work", Position: 3},
+		{Action: control.ActionRemove, Account: "lab"},
+		{Action: control.ActionSwitch, Account: "work"},
+		{Action: control.ActionMove, Account: "work", Position: 1},
+		{Action: control.ActionMove, Account: "home", Position: 1},
+		{Action: control.ActionRemove, Account: "work"},
+		{Action: control.ActionRemove, Account: "home"},
+	} {
+		reply, err := d.app.Do(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[r.Action+" "+r.Account+" "+strconv.Itoa(r.Position)] = reply.Message
+	}
+	want := map[string]string{
+		"move lab 1":    "lab is number 1 now; lab is preferred now, as the first in order",
+		"move work 3":   "work is number 3 now",
+		"remove lab 0":  "lab is removed from this machine; home is preferred now, as the first in order",
+		"switch work 0": "work is preferred from now on, in place of home",
+		"move work 1":   "work is number 1 now",
+		"move home 1":   "home is number 1 now", // work was chosen
+		"remove work 0": "work is removed from this machine; home is preferred now, as the first in order",
+		"remove home 0": "home is removed from this machine",
+	}
+	if !reflect.DeepEqual(said, want) {
+		t.Errorf("said %q, want %q", said, want)
 	}
 }
 
