@@ -160,17 +160,36 @@ func (r *Recorder) Forecast(id accounts.ID, w usage.Window, at, now time.Time) (
 }
 
 // Traffic returns how many requests an account took in each span up to that of the
-// moment now, oldest first, and when that one ends. It reports false when there were
-// none.
-func (r *Recorder) Traffic(id accounts.ID, now time.Time) (requests []int, ends time.Time, span time.Duration, ok bool) {
+// moment now, oldest first, and when that one ends. Those of today that came since the
+// last look are among them. It reports false when there were none.
+func (r *Recorder) Traffic(id accounts.ID, today int, now time.Time) (requests []int, ends time.Time, span time.Duration, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	var tally usage.Tally
 	rec := r.known[id]
-	if rec == nil || rec.tally == nil {
-		return nil, time.Time{}, 0, false
+	if rec != nil && rec.tally != nil {
+		tally = *rec.tally
 	}
-	requests, ends, ok = rec.tally.At(now)
-	return requests, ends, rec.tally.Span, ok
+	if n := r.uncounted(rec, today); n > 0 {
+		tally.Add(now, r.span(), n)
+	}
+	requests, ends, ok = tally.At(now)
+	return requests, ends, tally.Span, ok
+}
+
+// span is how much time is counted together.
+func (r *Recorder) span() time.Duration { return max(r.fast(recordSpan), time.Second/2) }
+
+// uncounted returns how many of an account's requests of today were not counted yet:
+// none of those of the last run. rec may be nil. r.mu is held.
+func (r *Recorder) uncounted(rec *record, today int) int {
+	switch {
+	case !r.started:
+		return 0
+	case rec == nil || today < rec.counted:
+		return today // the account is new, or the day
+	}
+	return today - rec.counted
 }
 
 func (rec *record) trail(name, scope string) *trail {
@@ -212,24 +231,15 @@ func (r *Recorder) note(m *Member, now time.Time) {
 			r.news = true
 		}
 	}
-	switch requests := m.Account.Counts.Requests; {
-	case requests == rec.counted:
-	case !r.started:
-		rec.counted = requests // in the last run
-	default:
-		took := requests - rec.counted
-		if took < 0 {
-			took = requests // another day began
+	today := m.Account.Counts.Requests
+	if took := r.uncounted(rec, today); took > 0 {
+		if rec.tally == nil {
+			rec.tally = new(usage.Tally)
 		}
-		rec.counted = requests
-		if took > 0 {
-			if rec.tally == nil {
-				rec.tally = new(usage.Tally)
-			}
-			rec.tally.Add(now, max(r.fast(recordSpan), time.Second/2), took)
-			rec.news, r.news = true, true
-		}
+		rec.tally.Add(now, r.span(), took)
+		rec.news, r.news = true, true
 	}
+	rec.counted = today
 	if rec.counted > 0 || rec.tally != nil || len(rec.trails) > 0 {
 		rec.look = r.look
 		r.known[m.Account.ID] = rec

@@ -129,8 +129,18 @@ func (r *recording) forecast(id accounts.ID) (usage.Forecast, bool) {
 	return usage.Forecast{}, false
 }
 
+// today is what the account's own count shows.
+func (r *recording) today(id accounts.ID) int {
+	for _, m := range r.pool.Members(house) {
+		if m.Account.ID == id {
+			return m.Account.Counts.Requests
+		}
+	}
+	return 0
+}
+
 func (r *recording) requests(id accounts.ID) int {
-	counts, _, _, _ := r.Traffic(id, time.Now())
+	counts, _, _, _ := r.Traffic(id, r.today(id), time.Now())
 	sum := 0
 	for _, n := range counts {
 		sum += n
@@ -158,12 +168,36 @@ func TestARecorderForecastsWhatThePoolSees(t *testing.T) {
 		if got := r.requests("a"); got != 60 {
 			t.Errorf("%d requests, want 60", got)
 		}
-		counts, ends, span, ok := r.Traffic("a", time.Now())
+		counts, ends, span, ok := r.Traffic("a", r.today("a"), time.Now())
 		if !ok || span != 10*time.Minute || ends.Before(time.Now()) || counts[len(counts)-2] != 10 {
 			t.Errorf("%v in spans of %v until %v, %v", counts, span, ends, ok)
 		}
-		if _, _, _, ok := r.Traffic("b", time.Now()); ok {
+		if _, _, _, ok := r.Traffic("b", r.today("b"), time.Now()); ok {
 			t.Error("b took requests")
+		}
+	})
+}
+
+// A request is seen at once, and counted once, though the pool is looked at now and
+// then.
+func TestTrafficHasTheNewestRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecording(t, newBook("a"), nil, RecorderOptions{})
+		defer r.stop()
+		for n := range 5 {
+			lease, err := r.pool.Acquire(Ask{Provider: house})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lease.answered(seen{status: 200}, time.Now())
+			lease.Release()
+			for range 2 {
+				if got := r.requests("a"); got != n+1 {
+					t.Errorf("%d requests, want %d", got, n+1)
+				}
+				time.Sleep(recordLook)
+				synctest.Wait()
+			}
 		}
 	})
 }

@@ -24,7 +24,7 @@ func forecast(f usage.Forecast, w usage.Window) *control.Forecast {
 func (a *App) traffic(all []control.Account, now time.Time) []control.Traffic {
 	out := []control.Traffic{}
 	for i := range all {
-		if requests, ends, span, ok := a.recorder.Traffic(accounts.ID(all[i].ID), now); ok {
+		if requests, ends, span, ok := a.recorder.Traffic(accounts.ID(all[i].ID), all[i].Requests, now); ok {
 			out = append(out, control.Traffic{Account: all[i].ID, Ends: ends, Span: span, Requests: requests})
 		}
 	}
