@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/oauthmux/oauthmux/accounts"
 	"github.com/oauthmux/oauthmux/accounts/history"
@@ -53,6 +54,7 @@ type App struct {
 
 	bus       *accounts.Bus
 	journal   *accounts.Journal
+	began     time.Time
 	providers *accounts.Set
 	vault     *vault.Vault
 	registry  *accounts.Registry
@@ -109,7 +111,7 @@ func openApp(o appOptions) (*App, error) {
 		ready: make(chan struct{}), asked: make(chan struct{}),
 		history: history.New(o.Paths.History, o.Log),
 	}
-	a.journal = &accounts.Journal{Bus: a.bus}
+	a.journal, a.began = &accounts.Journal{Bus: a.bus}, time.Now()
 	a.vault, err = vault.Open(vault.Options{
 		Dir: o.Paths.Vault, Backend: o.Config.Keyring.Backend, Passphrase: o.Passphrase, Memory: o.Demo != "", Log: o.Log,
 	})

@@ -26,6 +26,7 @@ func (a *App) State(context.Context) (control.State, error) {
 	s := control.State{
 		Status:   a.status(now),
 		Now:      now,
+		Began:    a.began,
 		Feed:     a.feedLines(),
 		Flows:    a.flows(),
 		Key:      a.key(),

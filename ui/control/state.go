@@ -130,7 +130,8 @@ type Forecast struct {
 // State is Status and what only a screen needs besides.
 type State struct {
 	Status
-	Now       time.Time     `json:"now"` // the engine's clock when this was made; demo's may run fast
+	Now       time.Time     `json:"now"`   // the engine's clock when this was made; demo's may run fast
+	Began     time.Time     `json:"began"` // when this engine did: it remembers nothing from before
 	Providers []Provider    `json:"providers"`
 	Feed      []Line        `json:"feed"`    // oldest first, the newest 100
 	Flows     []Flow        `json:"flows"`   // logins under way

@@ -39,7 +39,11 @@ func (m *model) drawFeed() []string {
 		lines = append(lines, drawn...)
 	}
 	if n == 0 {
-		lines = append(lines, m.th.dim.Render(" nothing has happened yet"))
+		words := " nothing has happened yet"
+		if began := m.state.Began; !began.IsZero() { // after a change of engines there was another one
+			words = " nothing has happened since " + moment(began, m.now, m.zone) + ", when this engine started"
+		}
+		lines = append(lines, m.th.dim.Render(ansi.Truncate(words, m.width, "…")))
 	}
 	for len(lines) < m.lay.feed {
 		lines = append(lines, "")

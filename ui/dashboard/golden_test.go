@@ -153,6 +153,7 @@ func scenes() []scene {
 		{name: "client", state: busy(), engine: func(e *fakeEngine) {
 			e.answer = func(control.Request) (control.Reply, error) { return control.Reply{Client: connection()}, nil }
 		}, play: func(s *screen) { s.press("c") }},
+		{name: "begun", state: begun()},
 		{name: "quit", state: busy(), play: func(s *screen) { s.press("q") }},
 	}
 }
@@ -160,6 +161,13 @@ func scenes() []scene {
 // allScenes are the scenes of every file.
 func allScenes() []scene {
 	return slices.Concat(scenes(), browserScenes(), detailScenes(), labelScenes())
+}
+
+// begun is what an engine shows that has just taken another one's place.
+func begun() control.State {
+	s := busy()
+	s.Feed, s.Began = nil, fixedNow.Add(-time.Minute)
+	return s
 }
 
 func oneAccount() control.State {
