@@ -29,12 +29,12 @@ func countdown(left time.Duration) (text string, holds time.Duration) {
 	case left <= day-time.Minute:
 		m, holds := ceil(left, time.Minute)
 		if m < 60 {
-			return fmt.Sprintf("%dm", m), holds
+			return fmt.Sprintf("%dm", m), min(holds, left-59*time.Second) // then it is in seconds
 		}
 		return fmt.Sprintf("%dh%02dm", m/60, m%60), holds
 	case left <= 99*day:
 		h, holds := ceil(left, time.Hour)
-		return fmt.Sprintf("%dd%dh", h/24, h%24), holds
+		return fmt.Sprintf("%dd%dh", h/24, h%24), min(holds, left-(day-time.Minute)) // then it is in minutes
 	default:
 		return "99d+", left - 99*day
 	}

@@ -55,8 +55,8 @@ func TestTextsHoldAsLongAsTheySay(t *testing.T) {
 		"stopwatch": stopwatch,
 		"age":       func(d time.Duration) (string, time.Duration) { return age(-d) },
 	}
-	rapid.Check(t, func(t *rapid.T) {
-		left := time.Duration(rapid.Int64Range(int64(-10*day), int64(120*day)).Draw(t, "left"))
+	check := func(t fataler, left time.Duration) {
+		t.Helper()
 		for name, f := range words {
 			text, holds := f(left)
 			if holds <= 0 {
@@ -64,9 +64,17 @@ func TestTextsHoldAsLongAsTheySay(t *testing.T) {
 			}
 			holds = min(holds, 5*day) // "now" holds for ever
 			if later, _ := f(left - holds + 1); later != text {
-				t.Errorf("%s(%s) is %s for %s, but before its end it is %s", name, left, text, holds, later)
+				t.Fatalf("%s(%s) is %s for %s, but before its end it is %s", name, left, text, holds, later)
 			}
 		}
+	}
+	for _, border := range []time.Duration{0, time.Second, 59 * time.Second, time.Minute, time.Hour, day - time.Minute, day, 99 * day} {
+		for _, beside := range []time.Duration{-time.Millisecond, -1, 0, 1, time.Millisecond} {
+			check(t, border+beside)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		check(t, time.Duration(rapid.Int64Range(int64(-10*day), int64(120*day)).Draw(t, "left")))
 	})
 }
 
