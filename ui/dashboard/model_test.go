@@ -54,9 +54,13 @@ func TestQuitAsksOnlyWhereSomethingIsLost(t *testing.T) {
 					s.wants("Quit?", tt.asks)
 					s.press("n")
 					s.lacks("Quit?")
-					s.press(k, k) // a second time means it
+					s.press(k, k)
+					if means := k == "ctrl+c"; s.quit != means { // q again is somebody in a hurry
+						t.Errorf("after the second press it quits: %v", s.quit)
+					}
+					s.press("y")
 					if !s.quit {
-						t.Error("the second press did not quit")
+						t.Error("yes did not quit")
 					}
 				})
 			})

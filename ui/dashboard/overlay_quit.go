@@ -85,7 +85,7 @@ func (o *quitOverlay) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.KeyMsg:
 		switch {
-		case matches(msg, keys.Yes, keys.Quit):
+		case matches(msg, keys.Yes): // q again is somebody in a hurry, not an answer; ctrl+c again is one
 			o.m.agreed = true
 			return o.m.quit()
 		case matches(msg, keys.Keep, keys.LeaveOn) && o.m.leavable():

@@ -133,7 +133,7 @@ func TestRunTellsWhetherRequestsMayBeCut(t *testing.T) {
 	}{
 		"nothing under way": {idle, []string{"q"}, false},
 		"yes":               {serving, []string{"q", "y"}, true},
-		"q again":           {serving, []string{"q", "q"}, true},
+		"q again is no yes": {serving, []string{"q", "q"}, false},
 		"ctrl+c again":      {serving, []string{"\x03", "\x03"}, true},
 		"a signal":          {serving, []string{"q"}, false},
 	} {
@@ -157,8 +157,13 @@ func TestRunTellsWhetherRequestsMayBeCut(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if name == "a signal" {
+			if name == "a signal" || name == "q again is no yes" {
 				until(t, func() bool { return strings.Contains(out.String(), "Quit?") })
+				select {
+				case err := <-done:
+					t.Fatalf("the screen is gone: %v", err)
+				case <-time.After(100 * time.Millisecond):
+				}
 				cancel()
 			}
 			if err := <-done; err != nil {
