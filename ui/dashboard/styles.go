@@ -60,7 +60,7 @@ func shade(dark, dark256, dark16, light, light256, light16 string) lipgloss.Comp
 }
 
 var (
-	dimShade      = shade("#7f88a6", "103", "8", "#68708a", "243", "8")
+	dimShade      = shade("#7f88a6", "103", "", "#68708a", "243", "") // of 16 none: see newTheme
 	trackShade    = shade("#3d4560", "239", "8", "#c3c9d9", "251", "7")
 	accentShade   = shade("#8ab4ff", "111", "12", "#2f5fd0", "26", "4")
 	okShade       = shade("#8fd18a", "114", "10", "#2f8f3a", "28", "2")
@@ -72,6 +72,7 @@ var (
 	badFillShade  = shade("#de5f6c", "167", "1", "#dc4a5c", "167", "1")
 	oldFillShade  = shade("#5b6484", "60", "8", "#a3abc0", "248", "7")
 	pickedShade   = shade("#232a42", "236", "0", "#e6ebf7", "254", "7")
+	wordShade     = shade("#d5daea", "253", "15", "#1f2434", "235", "0")
 	paperShade    = shade("#10131c", "233", "0", "#ffffff", "231", "15")
 )
 
@@ -87,15 +88,24 @@ func newTheme(profile termenv.Profile, dark, inASCII bool) *theme {
 		g = &asciiGlyphs
 	}
 	base := r.NewStyle()
-	t := &theme{ink: newInk(base, g), profile: profile, dark: dark, ascii: inASCII}
+	dim := base.Foreground(dimShade)
+	if profile == termenv.ANSI { // colour 8 is the background's own in some palettes of 16
+		dim = base.Faint(true)
+	}
+	t := &theme{ink: newInk(base, dim, g), profile: profile, dark: dark, ascii: inASCII}
 	t.picked = t.ink
 	if profile == termenv.TrueColor || profile == termenv.ANSI256 {
 		// With 16 colours a background takes some foreground away with it: the
 		// mark at the left says enough.
-		t.picked = newInk(base.Background(pickedShade), g)
+		// The words name their colour: the terminal's own may be for another background
+		// than the one that was chosen.
+		t.picked = newInk(base.Foreground(wordShade).Background(pickedShade), dim.Background(pickedShade), g)
 	}
 	t.quiet, t.quietPicked = t.quieted(), t.picked.quieted()
 	t.badge = base.Bold(true).Foreground(paperShade).Background(accentShade)
+	if profile == termenv.ANSI { // bold black is colour 8 for many
+		t.badge = base.Bold(true).Foreground(accentShade).Reverse(true)
+	}
 	t.toast = map[tone]lipgloss.Style{
 		toneInfo: base.Foreground(infoShade),
 		toneGood: base.Foreground(okShade),
@@ -105,12 +115,12 @@ func newTheme(profile termenv.Profile, dark, inASCII bool) *theme {
 	return t
 }
 
-func newInk(base lipgloss.Style, g *glyphs) ink {
+func newInk(base, dim lipgloss.Style, g *glyphs) ink {
 	return ink{
 		g:      g,
 		text:   base,
 		strong: base.Bold(true),
-		dim:    base.Foreground(dimShade),
+		dim:    dim,
 		track:  base.Foreground(trackShade),
 		accent: base.Foreground(accentShade),
 		ok:     base.Foreground(okShade),
