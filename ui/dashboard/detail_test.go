@@ -36,7 +36,7 @@ func TestAForecastInWords(t *testing.T) {
 		{"full later", 0.58, 49 * hour, full(26 * hour), "▲ at this pace full Thu 16:02, 23 h early", "warn"},
 		{"hours early", 0.5, 5 * hour, full(110 * time.Minute), "▲ at this pace full 15:52, 3h10m early", "warn"},
 		{"days early", 0.5, 5 * day, full(30 * hour), "▲ at this pace full Thu 20:02, 3d18h early", "warn"},
-		{"just before", 0.5, resets, full(resets - 30*time.Second), "▲ at this pace full 15:13, just before", "warn"},
+		{"just before", 0.5, resets, full(resets - 30*time.Second), "▲ at this pace full 15:13, <1 min early", "warn"},
 		{"full, and nobody knows when it resets", 0.5, 0, full(90 * time.Minute), "▲ at this pace full 15:32", "warn"},
 		{"it lasts", 0.35, 91 * hour, lasts(0.61), "  at this pace 61% by then", "dim"},
 		{"it hardly lasts", 0.35, 91 * hour, lasts(0.93), "  at this pace 93% by then", "warn"},

@@ -115,6 +115,9 @@ func (t *theme) kind(kind string) lipgloss.Style {
 	}
 }
 
+// kindExhausted is what a line is when nobody can serve.
+const kindExhausted = "exhausted"
+
 // kindTone is how a line of the feed is meant. The words are those of
 // accounts.EntryKind, which travel over the control socket.
 func kindTone(kind string) tone {
@@ -123,7 +126,7 @@ func kindTone(kind string) tone {
 		return toneGood
 	case "failover", "cooling", "pings", "login_ends":
 		return toneWarn
-	case "login_needed", "needs_you", "renew_failed", "exhausted":
+	case "login_needed", "needs_you", "renew_failed", kindExhausted:
 		return toneBad
 	default:
 		return toneInfo
@@ -140,7 +143,7 @@ func (m *model) news(first bool) tea.Cmd {
 			continue
 		}
 		bell = bell || l.Bell
-		if l.Toast {
+		if l.Toast && !(l.Kind == kindExhausted && m.everybodyOut()) { // a line above the table says it, and when it ends
 			m.say(kindTone(l.Kind), strings.TrimSpace(l.Label+" "+fence(l.Label)+l.Text))
 		}
 	}

@@ -58,7 +58,7 @@ func TestAFilterIsKeptAndTakenAway(t *testing.T) {
 			t.Errorf("selected %s, want a4", s.m.selected)
 		}
 		s.press("enter")
-		s.wants("2 of 4 accounts", "filter") // the footer's keys again
+		s.wants("2 of 4 accounts", "enter switch", "esc show all") // the footer's keys again
 		st := busy()
 		st.Accounts[1].Email = "home@acme.dev"
 		s.show(st) // who is found by now is shown

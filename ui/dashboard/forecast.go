@@ -141,7 +141,7 @@ func earlyBy(full time.Time, resets *time.Time) string {
 	}
 	switch d := resets.Sub(full); {
 	case d < time.Minute:
-		return ", just before"
+		return ", <1 min early"
 	case d < time.Hour:
 		return fmt.Sprintf(", %d min early", d/time.Minute)
 	case d < 10*time.Hour:

@@ -47,6 +47,10 @@ func (m *model) drawHeader() string {
 	}
 	scope := piece{gap(m.scope()), t.strong}
 	count := piece{gap(m.count()), t.text}
+	var strategy, called piece
+	if name := m.text(m.state.Strategy.Name, 16); name != "" && len(m.rows) > 1 {
+		strategy, called = piece{gap(name), t.dim}, piece{gap("strategy " + name), t.dim}
+	}
 	key := m.keyNote()
 	clock := piece{"   " + m.now.In(m.zone).Format("15:04") + " ", t.dim}
 	m.hold(time.Minute - time.Duration(m.now.Second())*time.Second - time.Duration(m.now.Nanosecond()))
@@ -54,7 +58,10 @@ func (m *model) drawHeader() string {
 	listen := m.listening()
 
 	for _, try := range []struct{ left, right []piece }{
+		{[]piece{scope, count, called, key}, []piece{listen, flight, clock}},
+		{[]piece{scope, count, strategy, key}, []piece{listen, flight, clock}},
 		{[]piece{scope, count, key}, []piece{listen, flight, clock}},
+		{[]piece{count, strategy, key}, []piece{listen, flight, clock}},
 		{[]piece{count, key}, []piece{listen, flight, clock}},
 		{[]piece{count, key}, []piece{flight, clock}},
 		{[]piece{count, key}, []piece{flight}},
@@ -162,7 +169,7 @@ func (m *model) listening() piece {
 	case !m.owner():
 		return piece{"attached to " + m.text(m.state.Engine.Listen, 40), m.th.dim}
 	}
-	return piece{m.text(m.state.Engine.Listen, 40), m.th.dim}
+	return piece{"proxy " + m.text(m.state.Engine.Listen, 40), m.th.dim}
 }
 
 // flight says how many requests are under way.

@@ -79,6 +79,20 @@ func TestNobodyIsToldWhatTheyDoNotWantToHear(t *testing.T) {
 	}
 }
 
+// The line above the table says it, and counts down: a toast would only repeat it.
+func TestThatEverybodyIsOutIsSaidOnce(t *testing.T) {
+	onScreen(t, 110, 30, fine(), func(s *screen) {
+		s.show(fine())
+		st := out()
+		st.Feed = append(st.Feed, control.Line{Seq: 9, At: fixedNow, Kind: "exhausted", Text: "every account is out; the first is back at 14:14", Toast: true, Bell: true})
+		s.show(st)
+		s.wants("Every account is out", "the first is back at 14:14")
+		if n := strings.Count(s.text(), "very account is out"); n != 2 { // and the feed
+			t.Errorf("it is said %d times:\n%s", n, s.text())
+		}
+	})
+}
+
 func TestAPersonElsewhereIsToldWhenEverybodyIsOutAndWhenThatIsOver(t *testing.T) {
 	onScreen(t, 110, 30, fine(), func(s *screen) {
 		told := s.withDesktop()

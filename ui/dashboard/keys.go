@@ -28,7 +28,7 @@ var keys = struct {
 	PageUp:   bind("pgup", "a page up", "pgup", "ctrl+b"),
 	PageDown: bind("pgdn", "a page down", "pgdown", "ctrl+f"),
 
-	Prefer:   bind("enter space", "prefer this account: new conversations start on it", "enter", " "),
+	Prefer:   bind("enter space", "switch to it: preferred, new conversations start on it", "enter", " "),
 	Add:      bind("a", "add an account", "a"),
 	Rename:   bind("e", "rename it", "e"),
 	Earlier:  bind("K", "move it up in the order", "K", "shift+up"),

@@ -240,7 +240,7 @@ func TestHelpScrollsWhereItDoesNotFit(t *testing.T) {
 func TestKeyTable(t *testing.T) {
 	table := KeyTable()
 	for _, want := range []string{
-		"| Key | What it does |\n|---|---|\n", "| `a` | add an account |", "| `enter` `space` | prefer this account",
+		"| Key | What it does |\n|---|---|\n", "| `a` | add an account |", "| `enter` `space` | switch to it",
 		"| `↑` `↓` `k` `j` | move |", "| `q` `ctrl+c` | quit |",
 	} {
 		if !strings.Contains(table, want) {

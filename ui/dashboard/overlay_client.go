@@ -112,6 +112,9 @@ func (o *clientOverlay) view(width, _ int) panel {
 			p.lines = append(p.lines, m.wrap(m.text(line, fieldMax), m.width, t.strong.Render)...)
 		}
 		p.lines = append(p.lines, "")
+		if len(m.rows) == 0 {
+			p.lines = append(p.lines, m.hang("  "+t.warn.Render(t.g.needsYou)+" ", "there is no account yet: until one is added, requests are answered with an error that says so", m.width-2, t.text)...)
+		}
 		for _, l := range []string{
 			"No clipboard? v shows the key, and oauthmux env prints the same lines.",
 			"Or let a client be started with them: oauthmux run -- CMD",

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +131,7 @@ func (m *model) drawHead() string {
 	if c.plan > 0 {
 		s += fit("PLAN", c.plan+2)
 	}
-	windows := false
+	windows := len(m.items) == 0 // nothing is shown of which they would not be true
 	for i := m.top; i < min(m.top+m.lay.table, len(m.items)); i++ {
 		windows = windows || (m.items[i].row >= 0 && m.rows[m.items[i].row].hasUsage)
 	}
@@ -215,6 +216,9 @@ func (m *model) drawFooter() string {
 		return m.drawFilter()
 	}
 	bindings := footerKeys
+	if m.filtered() {
+		bindings = slices.Concat([]key.Binding{bind("esc", "show all", "esc")}, bindings)
+	}
 	last := []key.Binding{bind("?", "help", "?"), bind("q", "quit", "q")}
 	if m.overlay != nil {
 		bindings, last = m.overlay.keys(), nil
