@@ -87,9 +87,11 @@ func Run(ctx context.Context, o Options) error {
 		m.setSize(w, h)
 	}
 	g := &guarded{model: m}
-	shown := &painted{guarded: g, painter: newPainter(tty.out)}
-	defer shown.painter.close()
-	p := tea.NewProgram(shown,
+	var p *tea.Program
+	shown := &painted{guarded: g, painter: newPainter(tty.out, func(report *crash.PanicError) {
+		go p.Send(crashMsg{report}) // who ends the painter may be waiting for it
+	})}
+	p = tea.NewProgram(shown,
 		tea.WithFilter(shown.filter),
 		tea.WithInput(tty.in),
 		tea.WithOutput(tty.out),
@@ -99,9 +101,8 @@ func Run(ctx context.Context, o Options) error {
 		// model, which does not leave while an answer of the terminal is on its way.
 		tea.WithoutSignalHandler(),
 	)
-	shown.painter.failed = func(report *crash.PanicError) {
-		go p.Send(crashMsg{report}) // who ends the painter may be waiting for it
-	}
+	shown.painter.start()
+	defer shown.painter.close()
 	_, err := p.Run()
 	if m.titles != nil {
 		m.titles.giveBack()

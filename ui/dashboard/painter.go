@@ -35,7 +35,7 @@ const (
 // another one ended.
 type painter struct {
 	out    io.Writer
-	failed func(*crash.PanicError) // is told of a panic, after which nothing is drawn; set before the first show
+	failed func(*crash.PanicError) // is told of a panic, after which nothing is drawn
 	wake   chan struct{}           // one place: there is something to do
 	stop   func()                  // ends the goroutine, and waits for that
 
@@ -54,9 +54,13 @@ type picture struct {
 	width, height int
 }
 
-// newPainter starts a painter, whose goroutine ends with close.
-func newPainter(out io.Writer) *painter {
-	p := &painter{out: out, wake: make(chan struct{}, 1)}
+// newPainter makes a painter, which draws nothing before start.
+func newPainter(out io.Writer, failed func(*crash.PanicError)) *painter {
+	return &painter{out: out, failed: failed, wake: make(chan struct{}, 1), stop: func() {}}
+}
+
+// start starts the painter's goroutine, which ends with close.
+func (p *painter) start() {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -71,7 +75,6 @@ func newPainter(out io.Writer) *painter {
 		close(end)
 		<-ended
 	})
-	return p
 }
 
 func (p *painter) run(end <-chan struct{}) {
@@ -115,7 +118,8 @@ func (p *painter) redraw() {
 }
 
 // hold returns when nothing more is drawn, until the next show, which draws all of
-// its frame: what the terminal shows then is for others to say.
+// its frame: what the terminal shows then is for others to say. Where the terminal
+// takes nothing it waits, as they would have to who give it back.
 func (p *painter) hold() {
 	p.mu.Lock()
 	p.away = true
@@ -125,7 +129,7 @@ func (p *painter) hold() {
 	p.writing.Unlock()
 }
 
-// close ends the painter. Nothing is drawn afterwards.
+// close ends the painter. Nothing is drawn afterwards. It waits as hold does.
 func (p *painter) close() { p.stop() }
 
 func (p *painter) paint() {

@@ -138,7 +138,8 @@ func (w *writes) count() int {
 func TestAPictureIsDrawnAtOnceAndOthersSixtyTimesASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w writes
-		p := newPainter(&w)
+		p := newPainter(&w, nil)
+		p.start()
 		defer p.close()
 		time.Sleep(time.Minute)
 		asked := time.Now()
@@ -168,7 +169,8 @@ func TestAPictureIsDrawnAtOnceAndOthersSixtyTimesASecond(t *testing.T) {
 func TestAPainterDrawsNothingOnATerminalThatIsNotItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w writes
-		p := newPainter(&w)
+		p := newPainter(&w, nil)
+		p.start()
 		one, two := picture{"one", 10, 1}, picture{"two", 10, 1}
 		p.show(one)
 		time.Sleep(time.Second)
@@ -259,7 +261,8 @@ func TestAPanicOfThePainterEndsTheScreenInOrder(t *testing.T) {
 func TestAStalledTerminalStopsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		terminal, w := io.Pipe()
-		p := newPainter(w)
+		p := newPainter(w, nil)
+		p.start()
 		began := time.Now()
 		for i := range 10 {
 			p.show(picture{strconv.Itoa(i), 10, 1})
