@@ -113,10 +113,10 @@ func Run(ctx context.Context, o Options) error {
 	if g.report != nil {
 		return g.report
 	}
-	if m.agreed && o.Cut != nil {
+	if m.parting == cutting && o.Cut != nil {
 		o.Cut()
 	}
-	if m.left && o.Leave != nil {
+	if m.parting == leaving && o.Leave != nil {
 		o.Leave()
 	}
 	if note := m.farewell(); note != "" {

@@ -98,7 +98,7 @@ func (m *model) tell(out bool) {
 
 // announce sends the notices that are due.
 func (m *model) announce() tea.Cmd {
-	if m.quitting || m.still() || m.outlet == "" {
+	if m.parting != staying || m.still() || m.outlet == "" {
 		return nil
 	}
 	notices, next := m.herald.due(m.wall)

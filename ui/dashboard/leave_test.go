@@ -13,8 +13,8 @@ func TestQuitSaysWhatStopsAndHowItNeedNot(t *testing.T) {
 			"The proxy at 127.0.0.1:4747 stops", "connections to it are", "Keepalive, renewals and usage readings stop",
 			"k leaves the engine running instead: it goes on at the same address", "k leave the engine running")
 		s.press("k")
-		if !s.quit || !s.m.left || s.m.agreed {
-			t.Errorf("quit %v, left %v, agreed to cut %v", s.quit, s.m.left, s.m.agreed)
+		if !s.quit || s.m.parting != leaving {
+			t.Errorf("quit %v, parting %v", s.quit, s.m.parting)
 		}
 		if s.m.farewell() != "" {
 			t.Errorf("it says %q of an engine that ends", s.m.farewell())
@@ -61,8 +61,8 @@ func TestLeavingTheEngineRunningAsksOnlyWhereSomethingIsLost(t *testing.T) {
 					s.m.o.Leave = nil
 				}
 				s.press("Q")
-				if s.quit != tt.quit || s.m.left != tt.left {
-					t.Fatalf("quit %v, left %v", s.quit, s.m.left)
+				if s.quit != tt.quit || (s.m.parting == leaving) != tt.left {
+					t.Fatalf("quit %v, parting %v", s.quit, s.m.parting)
 				}
 				if tt.says != "" {
 					s.wants(tt.says)

@@ -52,23 +52,21 @@ type model struct {
 	only     string // the provider shown alone; "": all
 	filter   filter
 
-	mouse    pointer
-	sheet    bool // a sheet is on the screen
-	overlay  overlay
-	spared   string // state of the key for which the person closed the unlock overlay
-	toast    toast
-	pending  []pending
-	past     []string // windows that this screen knows to be over: the state tells it later
-	seen     uint64   // the newest line of the feed that was looked at
-	rung     bool     // the bell rang for this outage
-	titles   *titles  // the terminal's title; nil: it is left alone
-	outlet   outlet   // how notices leave the screen
-	inTmux   bool     // they go through it
-	herald   herald   // what is worth one
-	away     bool     // the program is about to be suspended
-	quitting bool
-	agreed   bool // the person said yes to what leaving costs
-	left     bool // the person wants the engine of this process to go on without the screen
+	mouse   pointer
+	sheet   bool // a sheet is on the screen
+	overlay overlay
+	spared  string // state of the key for which the person closed the unlock overlay
+	toast   toast
+	pending []pending
+	past    []string // windows that this screen knows to be over: the state tells it later
+	seen    uint64   // the newest line of the feed that was looked at
+	rung    bool     // the bell rang for this outage
+	titles  *titles  // the terminal's title; nil: it is left alone
+	outlet  outlet   // how notices leave the screen
+	inTmux  bool     // they go through it
+	herald  herald   // what is worth one
+	away    bool     // the program is about to be suspended
+	parting parting  // how the screen ends, as soon as it does
 
 	titleShown string    // the title asked for last; "": none yet
 	titleAt    time.Time // when that was
@@ -155,7 +153,7 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		m.resumed(msg)
 		return nil
 	case endMsg:
-		return m.quit()
+		return m.part(ending)
 	}
 	return nil
 }
@@ -165,7 +163,7 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 // apart, unless somebody types a text or it looks like a paste that the terminal
 // did not mark.
 func (m *model) press(msg tea.KeyMsg) tea.Cmd {
-	if m.quitting {
+	if m.parting != staying {
 		return nil
 	}
 	// No key of ours has alt: it is esc and the next key, read at once by a screen
@@ -275,7 +273,7 @@ func (m *model) hold(d time.Duration) { m.holds = min(m.holds, d) }
 // arm asks for a tick at the moment from which the frame is no longer true,
 // unless one comes before that anyway.
 func (m *model) arm() tea.Cmd {
-	if m.holds >= forever || m.quitting {
+	if m.holds >= forever || m.parting != staying {
 		return nil
 	}
 	wait := max(m.holds, 10*time.Millisecond)

@@ -167,7 +167,7 @@ func TestTheEndOfTheContextEndsTheScreen(t *testing.T) {
 		cmd := j.untilEnd()
 		cancel()
 		_, quit := m.Update(cmd())
-		if quit == nil || !m.quitting {
+		if quit == nil || m.parting == staying {
 			t.Error("the screen stays")
 		}
 	})

@@ -19,7 +19,7 @@ type pointer struct {
 // click takes the mouse: a click selects, a second one prefers, and the wheel moves
 // the selection or scrolls what lies over the table.
 func (m *model) click(e tea.MouseEvent) tea.Cmd {
-	if m.quitting || m.tooSmall() || e.Action != tea.MouseActionPress {
+	if m.parting != staying || m.tooSmall() || e.Action != tea.MouseActionPress {
 		return nil
 	}
 	switch e.Button {

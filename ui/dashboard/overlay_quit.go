@@ -9,6 +9,16 @@ import (
 	"github.com/oauthmux/oauthmux/ui/control"
 )
 
+// parting is how the screen ends.
+type parting int
+
+const (
+	staying parting = iota // it does not
+	ending                 // with the engine of this process, whose requests come to their ends
+	cutting                // and those do not: the person said yes to what that costs
+	leaving                // the engine of this process goes on without it
+)
+
 // quitOverlay asks before requests are cut or a token is lost.
 type quitOverlay struct {
 	m     *model
@@ -17,10 +27,11 @@ type quitOverlay struct {
 
 // askToQuit leaves, and asks first where something would be lost by it.
 func (m *model) askToQuit() tea.Cmd {
-	_, again := m.overlay.(*quitOverlay)
-	if again || !m.wouldLose() {
-		m.agreed = again
-		return m.quit()
+	switch _, again := m.overlay.(*quitOverlay); {
+	case again:
+		return m.part(cutting)
+	case !m.wouldLose():
+		return m.part(ending)
 	}
 	m.overlay = &quitOverlay{m: m, under: m.overlay}
 	return nil
@@ -60,14 +71,9 @@ func (m *model) askToLeave() tea.Cmd {
 	case m.windowOpen(m.overlay) || m.unsaved() > 0:
 		m.overlay = &quitOverlay{m: m, under: m.overlay}
 	default:
-		return m.leave()
+		return m.part(leaving)
 	}
 	return nil
-}
-
-func (m *model) leave() tea.Cmd {
-	m.left = true
-	return m.quit()
 }
 
 // leavable reports whether the engine can be left running.
@@ -86,10 +92,9 @@ func (o *quitOverlay) update(msg tea.Msg) tea.Cmd {
 	case tea.KeyMsg:
 		switch {
 		case matches(msg, keys.Yes): // q again is somebody in a hurry, not an answer; ctrl+c again is one
-			o.m.agreed = true
-			return o.m.quit()
+			return o.m.part(cutting)
 		case matches(msg, keys.Keep, keys.LeaveOn) && o.m.leavable():
-			return o.m.leave()
+			return o.m.part(leaving)
 		case matches(msg, keys.No):
 			o.m.overlay = o.under
 		}
@@ -146,13 +151,13 @@ func (o *quitOverlay) viewStops(width int) []string {
 	return append(lines, m.wrap(m.keyName(keys.Keep)+" "+words, width, t.text.Render)...)
 }
 
-// quit leaves. A login that waits for the person is given up first, and an
+// part ends the screen. A login that waits for the person is given up first, and an
 // answer that the terminal still owes is taken, or it would end up in the shell.
-func (m *model) quit() tea.Cmd {
-	if m.quitting {
+func (m *model) part(how parting) tea.Cmd {
+	if m.parting != staying {
 		return nil
 	}
-	m.quitting = true
+	m.parting = how
 	var last tea.Cmd
 	o := m.overlay
 	if q, ok := o.(*quitOverlay); ok {

@@ -48,7 +48,7 @@ func newWanderer(tb testing.TB, theme int) *wanderer {
 func (w *wanderer) step(t fataler, c choices) {
 	t.Helper()
 	w.m.Update(w.next(c))
-	w.m.quitting = false
+	w.m.parting = staying
 	checkFrame(t, w.m.View(), w.width, w.height)
 	checkControls(t, w.m.View())
 }

@@ -84,7 +84,7 @@ func (t *titles) giveBack() {
 
 // entitle has the terminal's title say how things are, when that has changed.
 func (m *model) entitle() tea.Cmd {
-	if m.titles == nil || m.away || m.quitting {
+	if m.titles == nil || m.away || m.parting != staying {
 		return nil
 	}
 	title := m.title()
