@@ -75,7 +75,7 @@ func (f *flow) paste(pasted Secret) (settled <-chan struct{}, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if settled = f.take(arrival{code: code}); settled == nil {
+	if settled = f.take(arrival{code: code, pasted: true}); settled == nil {
 		return nil, errFlowOver
 	}
 	return settled, nil

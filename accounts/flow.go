@@ -51,6 +51,7 @@ type flow struct {
 type arrival struct {
 	code    string
 	refusal error
+	pasted  bool // by the person, who can try again
 }
 
 // problem is what went wrong, for a person.
@@ -127,7 +128,9 @@ func (f *flow) run(ctx context.Context) {
 			}
 			a = <-f.arrivals
 		}
-		stop() // one answer is all there is to receive
+		if !a.pasted {
+			stop() // one answer is all there is to receive
+		}
 		if f.exchange(ctx, a) {
 			return
 		}
@@ -162,7 +165,7 @@ func (f *flow) exchange(ctx context.Context, a arrival) (over bool) {
 		f.end(FlowDone, problem{})
 		return true
 	}
-	if f.receiver != nil || !pasteAgain(err) {
+	if !a.pasted || !pasteAgain(err) {
 		f.end(FlowFailed, problemOf(err))
 		return true
 	}

@@ -54,6 +54,45 @@ func TestALoginByLoopback(t *testing.T) {
 	h.checkClean(t)
 }
 
+// A person may paste what the page shows, and get it wrong: the browser's own answer
+// is still taken after it, and a better paste is.
+func TestAPasteThatIsRefusedLeavesTheReceiverWaiting(t *testing.T) {
+	for _, better := range []string{"redirect", "paste"} {
+		h := newHome(t, simulator.Options{})
+		flow, err := h.logins.Start(t.Context(), simulated, LoginLoopback, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := h.logins.Code(t.Context(), flow.ID, "not-a-code-of-this-provider")
+		if err != nil || got.State != FlowWaiting || !strings.Contains(got.Problem, "refused") || got.Hint == "" {
+			t.Fatalf("a wrong paste: %+v, %v", got, err)
+		}
+		redirect, err := h.sim.Authorize(flow.URL, "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if better == "redirect" {
+			if resp, page := browse(t, redirect); resp.StatusCode != http.StatusOK || page != pageReceived {
+				t.Errorf("the browser is shown %d %s", resp.StatusCode, page)
+			}
+		} else if _, err := h.logins.Code(t.Context(), flow.ID, redirect); err != nil {
+			t.Error(err)
+		}
+		done, err := h.logins.Wait(t.Context(), flow.ID)
+		if err != nil || done.State != FlowDone || done.Problem != "" {
+			t.Errorf("%s: %+v, %v", better, done, err)
+		}
+		u, err := url.Parse(redirect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if conn, err := net.Dial("tcp", u.Host); err == nil {
+			_ = conn.Close()
+			t.Errorf("%s: the receiver still listens", better)
+		}
+	}
+}
+
 // browse follows a redirect as a browser would that resolves localhost to 127.0.0.1.
 func browse(t *testing.T, address string) (*http.Response, string) {
 	t.Helper()
