@@ -151,6 +151,10 @@ func TestASignInInTheBrowserComesBackByItself(t *testing.T) {
 	m.press("Enter")
 	m.shows("opened in your browser", "waiting")
 	m.called("add-browser")
+	m.pastes("abcdefgh") // no code: the sign-in goes on
+	m.press("Enter")
+	m.shows("\n  ! ", "the code was refused", "waiting")
+	m.called("add-browser-wrong")
 	page := filepath.Join(h.dir, "page")
 	h.until("the browser", func() bool { _, err := os.Stat(page); return err == nil })
 	opened := read(t, page)
