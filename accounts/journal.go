@@ -24,6 +24,7 @@ const (
 	EntryExhausted   EntryKind = "exhausted"    // a request found nobody
 	EntryPreferred   EntryKind = "preferred"    // the person chose
 	EntryPings       EntryKind = "pings"        // pings were switched off
+	EntryRemoved     EntryKind = "removed"      // the person removed it
 	EntryNotice      EntryKind = "notice"       // anything else worth a line
 )
 

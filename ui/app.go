@@ -88,6 +88,8 @@ type App struct {
 	choosing sync.Mutex             // held while a strategy is chosen
 	chosen   atomic.Pointer[string] // the strategy that the pool chooses by
 
+	departed sync.Map // labels, by accounts.ID, of accounts that were removed
+
 	faults sync.Map // parts that have panicked
 
 	inspecting sync.Mutex // held while every record is read, until what came of it is announced, and while an account is removed

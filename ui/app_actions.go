@@ -204,6 +204,8 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 	if err := a.discard(ctx, acc.ID); err != nil {
 		return control.Reply{}, err
 	}
+	a.departed.Store(acc.ID, acc.Label)
+	a.journal.Add(accounts.Entry{Kind: accounts.EntryRemoved, Account: acc.ID})
 	// And this, too: a window may have ended since, or what was in the way is gone.
 	if stays := a.removeSession(ctx, acc.ID); stays != nil {
 		return control.Reply{}, &control.Error{

@@ -86,6 +86,8 @@ func line(e accounts.Entry, label func(accounts.ID) string) control.Line {
 		}
 	case accounts.EntryPreferred:
 		l.Text = "preferred from now on"
+	case accounts.EntryRemoved:
+		l.Text = "removed from this machine"
 	case accounts.EntryPings:
 		l.Text = "pings are off: " + e.Evidence
 	case accounts.EntryNotice:

@@ -217,9 +217,13 @@ func (a *App) feedLines() []control.Line {
 	return feed(a.journal.Since(0), a.label)
 }
 
+// label names an account, also one that was removed: what happened to it is still told.
 func (a *App) label(id accounts.ID) string {
 	if acc, err := a.registry.Get(id); err == nil {
 		return acc.Label
+	}
+	if last, ok := a.departed.Load(id); ok {
+		return last.(string)
 	}
 	return string(id)
 }

@@ -123,6 +123,34 @@ func TestWhoIsPreferredInsteadIsSaid(t *testing.T) {
 	}
 }
 
+// What happened to an account goes on being told of it by its name.
+func TestAnAccountThatWasRemovedKeepsItsNameInTheFeed(t *testing.T) {
+	d := stage(t, 2)
+	do := func(r control.Request) {
+		t.Helper()
+		if _, err := d.app.Do(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(control.Request{Action: control.ActionSwitch, Account: "home"})
+	do(control.Request{Action: control.ActionRename, Account: "home", Label: "bench"})
+	do(control.Request{Action: control.ActionRemove, Account: "bench"})
+	s, err := d.app.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, l := range s.Feed {
+		if l.Label != "work" {
+			told = append(told, l.Label+": "+l.Text)
+		}
+	}
+	want := []string{"bench: signed in", "bench: preferred from now on", "bench: removed from this machine"}
+	if !reflect.DeepEqual(told, want) {
+		t.Errorf("the feed says %q, want %q", told, want)
+	}
+}
+
 // What an account did is counted at once and stored a while later.
 func TestRepliesCountWhatHasJustHappened(t *testing.T) {
 	d := stage(t, 1)
