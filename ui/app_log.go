@@ -84,6 +84,9 @@ func (a *App) logLine(raw []byte) (control.LogLine, bool) {
 		if name == "account" {
 			value = a.label(accounts.ID(value))
 		}
+		if at, err := time.Parse(time.RFC3339Nano, value); err == nil { // the file's are UTC, to the nanosecond
+			value = at.Local().Format(time.DateTime)
+		}
 		if value != "" {
 			text.WriteString("  " + name + "=" + value)
 		}

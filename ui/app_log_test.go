@@ -30,7 +30,8 @@ func TestTheLogIsReadFromItsEnd(t *testing.T) {
 	for range 4000 {
 		log.Info("nothing of note")
 	}
-	log.Warn("the disk is slow", "account", id, "took", 3*time.Second, "n", 7, "scope", "")
+	until := time.Date(2026, 11, 27, 14, 40, 0, 123456789, time.UTC)
+	log.Warn("the disk is slow", "account", id, "took", 3*time.Second, "n", 7, "scope", "", "until", until)
 	closeLog()
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -45,7 +46,7 @@ func TestTheLogIsReadFromItsEnd(t *testing.T) {
 		t.Fatalf("%d lines, want the newest %d", len(got), logLines)
 	}
 	last := got[len(got)-1]
-	if last.Level != slog.LevelWarn.String() || time.Since(last.At) > time.Minute || last.Text != "the disk is slow  account=work  n=7  took=3s" {
+	if last.Level != slog.LevelWarn.String() || time.Since(last.At) > time.Minute || last.Text != "the disk is slow  account=work  n=7  took=3s  until="+until.Local().Format(time.DateTime) {
 		t.Errorf("the last line is %+v", last)
 	}
 	if got[0].Text != "nothing of note" {
