@@ -146,7 +146,10 @@ func percentile(all []float64, p int) float64 {
 // time: a change that makes forecasts worse is seen.
 func TestForecastError(t *testing.T) {
 	const five, seven = 5 * time.Hour, 7 * 24 * time.Hour
-	type bound struct{ used, full float64 }
+	type bound struct {
+		used, full     float64
+		missed, alarms float64 // of the forecasts shown
+	}
 	rows := []struct {
 		name    string
 		traffic func() traffic
@@ -155,19 +158,19 @@ func TestForecastError(t *testing.T) {
 		from    time.Duration
 		most    bound
 	}{
-		{"5h steady, 60 %", func() traffic { return steady(0.6, five) }, five, 40, five, bound{0.006, 0}},
-		{"5h steady, 140 %", func() traffic { return steady(1.4, five) }, five, 40, five, bound{0.006, 0.008}},
-		{"5h steady, from nothing, 60 %", func() traffic { return steady(0.6, five) }, five, 1, 0, bound{0.01, 0}},
-		{"5h bursts of 8 in 23 min, 60 %", func() traffic { return bursty(0.6, five, 8, 15) }, five, 200, five, bound{0.13, 0.2}},
-		{"5h bursts of 8 in 23 min, 140 %", func() traffic { return bursty(1.4, five, 8, 15) }, five, 200, five, bound{0.07, 0.15}},
-		{"5h bursts of 30 in 75 min, 60 %", func() traffic { return bursty(0.6, five, 30, 45) }, five, 200, five, bound{0.18, 0.1}},
-		{"5h idle", func() traffic { return steady(0, five) }, five, 10, five, bound{0, 0}},
-		{"5h idle after 2 h of work at 80 %", func() traffic { return stops(steady(0.8, five), 2*time.Hour) }, five, 1, 2 * time.Hour, bound{0.16, 0}},
-		{"5h idle for an hour after that", func() traffic { return stops(steady(0.8, five), 2*time.Hour) }, five, 1, 3 * time.Hour, bound{0.06, 0}},
-		{"7d steady, 80 %", func() traffic { return steady(0.8, seven) }, seven, 6, seven, bound{0.02, 0}},
-		{"7d office hours, 60 %", func() traffic { return office(bursty(0.6*168/40, seven, 8, 15)) }, seven, 20, seven, bound{0.17, 0}},
-		{"7d office hours, 140 %", func() traffic { return office(bursty(1.4*168/40, seven, 8, 15)) }, seven, 20, seven, bound{0.01, 0.12}},
-		{"7d idle", func() traffic { return steady(0, seven) }, seven, 3, seven, bound{0, 0}},
+		{"5h steady, 60 %", func() traffic { return steady(0.6, five) }, five, 40, five, bound{0.006, 0, 0, 0}},
+		{"5h steady, 140 %", func() traffic { return steady(1.4, five) }, five, 40, five, bound{0.006, 0.008, 0, 0}},
+		{"5h steady, from nothing, 60 %", func() traffic { return steady(0.6, five) }, five, 1, 0, bound{0.01, 0, 0, 0}},
+		{"5h bursts of 8 in 23 min, 60 %", func() traffic { return bursty(0.6, five, 8, 15) }, five, 200, five, bound{0.13, 0, 0, 0.03}},
+		{"5h bursts of 8 in 23 min, 140 %", func() traffic { return bursty(1.4, five, 8, 15) }, five, 200, five, bound{0.07, 0.15, 0.21, 0.06}},
+		{"5h bursts of 30 in 75 min, 60 %", func() traffic { return bursty(0.6, five, 30, 45) }, five, 200, five, bound{0.18, 0.1, 0.04, 0.09}},
+		{"5h idle", func() traffic { return steady(0, five) }, five, 10, five, bound{0, 0, 0, 0}},
+		{"5h idle after 2 h of work at 80 %", func() traffic { return stops(steady(0.8, five), 2*time.Hour) }, five, 1, 2 * time.Hour, bound{0.16, 0, 0, 0}},
+		{"5h idle for an hour after that", func() traffic { return stops(steady(0.8, five), 2*time.Hour) }, five, 1, 3 * time.Hour, bound{0.06, 0, 0, 0}},
+		{"7d steady, 80 %", func() traffic { return steady(0.8, seven) }, seven, 6, seven, bound{0.02, 0, 0, 0}},
+		{"7d office hours, 60 %", func() traffic { return office(bursty(0.6*168/40, seven, 8, 15)) }, seven, 20, seven, bound{0.17, 0, 0, 0.01}},
+		{"7d office hours, 140 %", func() traffic { return office(bursty(1.4*168/40, seven, 8, 15)) }, seven, 20, seven, bound{0.01, 0.12, 0.04, 0.01}},
+		{"7d idle", func() traffic { return steady(0, seven) }, seven, 3, seven, bound{0, 0, 0, 0}},
 	}
 	var table strings.Builder
 	fmt.Fprintf(&table, "\n%-34s %7s %18s %18s %16s\n", "traffic", "shown", "used at reset ±", "full at ±", "missed / alarms")
@@ -181,6 +184,13 @@ func TestForecastError(t *testing.T) {
 			100*float64(o.missed)/float64(max(o.shown, 1)), 100*float64(o.alarms)/float64(max(o.shown, 1)))
 		if o.shown < o.asked*9/10 {
 			t.Errorf("%s: only %d of %d forecasts are shown", r.name, o.shown, o.asked)
+		}
+		missed, alarms := float64(o.missed)/float64(max(o.shown, 1)), float64(o.alarms)/float64(max(o.shown, 1))
+		if missed > r.most.missed || alarms > r.most.alarms {
+			t.Errorf("%s: %.3f of the forecasts missed that it was full, %.3f said so in vain; want at most %.3f, %.3f", r.name, missed, alarms, r.most.missed, r.most.alarms)
+		}
+		if (len(o.full) > 0) != (r.most.full > 0) || o.shown == 0 {
+			t.Errorf("%s: there are %d forecasts, and %d of when it is full: too few to tell, or more than are bounded", r.name, o.shown, len(o.full))
 		}
 		if used > r.most.used || full > r.most.full {
 			t.Errorf("%s: used at reset is missed by %.3f in the mean, full at by %.3f of its length; want at most %.3f, %.3f", r.name, used, full, r.most.used, r.most.full)
