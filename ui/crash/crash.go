@@ -94,17 +94,16 @@ func create(dir string, now time.Time) (path string, f *os.File, err error) {
 
 // tidy removes all reports in dir but the newest.
 func tidy(dir string) error {
-	all, err := filepath.Glob(filepath.Join(dir, prefix+"*"+suffix))
+	files, err := os.ReadDir(dir) // by name, which is their time
 	if err != nil {
 		return fmt.Errorf("look for crash reports: %w", err)
 	}
-	all = slices.DeleteFunc(all, func(path string) bool { // somebody else's
-		_, err := time.Parse(prefix+stamp+suffix, filepath.Base(path))
+	files = slices.DeleteFunc(files, func(f fs.DirEntry) bool { // somebody else's
+		_, err := time.Parse(prefix+stamp+suffix, f.Name())
 		return err != nil
 	})
-	slices.Sort(all) // their names are their times
-	for _, path := range all[:max(0, len(all)-kept)] {
-		if err := os.Remove(path); err != nil {
+	for _, f := range files[:max(0, len(files)-kept)] {
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
 			return fmt.Errorf("remove an old crash report: %w", err)
 		}
 	}
