@@ -257,7 +257,7 @@ func (rec *record) follow(w usage.Window, at time.Time, length time.Duration, no
 	}
 	t := rec.trail(w.Name, w.Scope)
 	if t == nil {
-		if t = rec.begin(w); t == nil {
+		if t = rec.begin(w, now); t == nil {
 			return false
 		}
 	}
@@ -276,7 +276,7 @@ func (rec *record) follow(w usage.Window, at time.Time, length time.Duration, no
 
 // begin makes room for another window, in the place of one that is out of date if
 // there are many. nil: there is none.
-func (rec *record) begin(w usage.Window) *trail {
+func (rec *record) begin(w usage.Window, now time.Time) *trail {
 	fresh := trail{name: w.Name, scope: w.Scope}
 	if len(rec.trails) < maxTrails {
 		rec.trails = append(rec.trails, fresh)
@@ -288,7 +288,7 @@ func (rec *record) begin(w usage.Window) *trail {
 			oldest = t
 		}
 	}
-	if time.Since(time.UnixMilli(oldest.last)) <= oldest.length {
+	if now.Sub(time.UnixMilli(oldest.last)) <= oldest.length {
 		return nil
 	}
 	*oldest = fresh
