@@ -89,7 +89,7 @@ func TestTheScreenExplainsItself(t *testing.T) {
 	m.until("a row for ada", func(screen string) bool { return row(screen, "ada") != "" })
 
 	m.press("?")
-	help := m.shows("prefer this account", "why", "scroll")
+	help := m.shows("The selected account", "why", "scroll")
 	m.called("help")
 	m.press("G")
 	help += m.shows("connect a client", "quit")

@@ -121,7 +121,7 @@ func tour(m *terminal) {
 	}
 	m.press("Down")
 	for key, shows := range map[string]string{
-		"?": "prefer this account", "w": "Why mary", "c": "ANTHROPIC_BASE_URL", "e": "New label", "d": "Remove mary?", "a": "How do you want",
+		"?": "The selected account", "w": "Why mary", "c": "ANTHROPIC_BASE_URL", "e": "New label", "d": "Remove mary?", "a": "How do you want",
 	} {
 		m.press(key)
 		m.shows(shows)

@@ -26,9 +26,9 @@ func TestAPassphraseUnlocksTheVault(t *testing.T) {
 	})
 	m.called("locked")
 	m.press("Down", "?") // and the screen goes on working
-	m.shows("prefer this account")
+	m.shows("The selected account")
 	m.press("Escape")
-	m.hides("prefer this account")
+	m.hides("The selected account")
 
 	m.press("U")
 	m.shows("enter unlock")
