@@ -17,6 +17,9 @@ var errNotStopped = errors.New("nobody is there to let it go on")
 // stopTime is how long the system may take to stop a process that is to be.
 const stopTime = time.Second
 
+// contGrace is how long SIGCONT may take to come to us after it has let us go on.
+const contGrace = time.Second
+
 // suspendable reports whether some process could let this one go on: a shell with
 // a process group of its own, in our session. A group without one is orphaned,
 // and the system stops it at no key (POSIX, 11.1.4).
@@ -45,17 +48,14 @@ func stop() error {
 	if err := syscall.Kill(0, syscall.SIGTSTP); err != nil {
 		return err
 	}
-	limit := time.NewTimer(stopTime)
-	defer limit.Stop()
-	select {
-	case <-goesOn:
-		return nil
-	case <-limit.C:
+	// The clock goes on while the process is stopped: then the first limit is over as
+	// soon as it is not, which may be before the signal is seen.
+	for _, limit := range []time.Duration{stopTime, contGrace} {
+		select {
+		case <-goesOn:
+			return nil
+		case <-time.After(limit):
+		}
 	}
-	select { // the clock went on while it was stopped
-	case <-goesOn:
-		return nil
-	default:
-		return errNotStopped
-	}
+	return errNotStopped
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestSeveralScreensShowOneEngine(t *testing.T) {
@@ -52,9 +53,9 @@ func TestSeveralScreensShowOneEngine(t *testing.T) {
 	two.shows("engine does not answer")
 	two.called("engine-gone")
 	two.press("?") // it goes on working
-	two.shows("prefer this account")
+	two.shows("The selected account")
 	two.press("Escape")
-	two.hides("prefer this account")
+	two.hides("The selected account")
 	two.press("Enter") // an action says that it cannot be done, and nothing hangs
 	two.finds(`(?m)^ ! .*engine`)
 	two.called("engine-gone-action")
@@ -124,9 +125,9 @@ func TestTheProgramCanBeSuspendedAndGoesOn(t *testing.T) {
 	m.runs("fg")
 	prefers(m, "mary")
 	m.press("?")
-	m.shows("prefer this account")
+	m.shows("The selected account")
 	m.press("Escape")
-	m.hides("prefer this account")
+	m.hides("The selected account")
 	m.press("q")
 	if status := m.status(); status != 0 {
 		t.Errorf("exit status %d", status)
@@ -154,9 +155,19 @@ func TestASuspendedEngineSaysSoAndGoesOn(t *testing.T) {
 		return m.is("mouse_any_flag") == "1" && m.is("alternate_on") == "1"
 	})
 	m.press("?")
-	m.shows("prefer this account")
+	m.shows("The selected account")
 	m.press("Escape")
-	m.hides("prefer this account")
+	m.hides("The selected account")
+	for range 3 { // the clock and the signal may come in either order
+		m.press("C-z")
+		m.ready()
+		time.Sleep(1100 * time.Millisecond) // longer than it takes to know that nobody is stopped
+		m.runs("fg")
+		prefers(m, "ada")
+		if screen := m.screen(); strings.Contains(screen, "there is no shell here") {
+			t.Errorf("it was stopped, and denies it:\n%s", screen)
+		}
+	}
 	m.press("q")
 	if status := m.status(); status != 0 {
 		t.Errorf("exit status %d", status)
@@ -175,5 +186,5 @@ func TestCtrlZWithoutAShellChangesNothing(t *testing.T) {
 	m.shows("there is no shell here")
 	prefers(m, "ada")
 	m.press("?")
-	m.shows("prefer this account")
+	m.shows("The selected account")
 }
