@@ -215,7 +215,7 @@ func (p *program) demoCommand() *cobra.Command {
   oauthmux demo --accounts 8 --speed 600`, none, func(ctx context.Context, _ []string) error { return p.demo(ctx, o) })
 	c.Long = `The whole program against a simulated provider on this machine: a throw-away
 home, a key in memory, a free port, and time that runs faster. It touches no
-account and no file of yours.`
+account, no setting and no file of yours.`
 	c.Flags().IntVar(&o.Accounts, "accounts", 4, "how many accounts, from 1 to 1000")
 	c.Flags().Float64Var(&o.Speed, "speed", simulator.DemoSpeed, "how much faster time runs, from 1 to 100000")
 	return c
