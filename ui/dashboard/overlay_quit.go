@@ -67,7 +67,7 @@ func (m *model) askToLeave() tea.Cmd {
 	case !m.owner():
 		return m.askToQuit() // it goes on anyway
 	case m.o.Leave == nil:
-		m.say(toneWarn, "this engine ends with its screen, because its home is thrown away then")
+		m.say(toneWarn, "this engine ends with its screen: its home goes with it")
 	case m.windowOpen(m.overlay) || m.unsaved() > 0:
 		m.overlay = &quitOverlay{m: m, under: m.overlay}
 	default:

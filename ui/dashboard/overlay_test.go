@@ -348,7 +348,7 @@ func TestWhyShowsTheDecisions(t *testing.T) {
 	})
 }
 
-func TestRequestsThatSayTheSameAreOneLine(t *testing.T) {
+func TestRequestsThatWentTheSameWayAreOneStory(t *testing.T) {
 	pass, away := control.Step{Account: "work", Outcome: "pass"}, control.Step{Account: "lab", Outcome: "skipped", Evidence: "paused"}
 	at := func(second int, steps ...control.Step) *control.Decision {
 		d := &control.Decision{At: fixedNow.Add(time.Duration(second) * time.Second), Status: 200, Candidates: 2}
@@ -367,11 +367,11 @@ func TestRequestsThatSayTheSameAreOneLine(t *testing.T) {
 	failed.Status = 500
 	all := []*control.Decision{at(0, pass), at(1, pass), at(2, away, pass), at(3, pass), at(4, pass), at(5, later), failed, at(7, pass)}
 	var got []string
-	for _, r := range runs(all) {
+	for _, r := range stories(all) {
 		got = append(got, fmt.Sprintf("%d:%d-%d", r.n, r.oldest.Sub(fixedNow)/time.Second, r.At.Sub(fixedNow)/time.Second))
 	}
-	if want := []string{"1:7-7", "1:6-6", "1:5-5", "2:3-4", "1:2-2", "2:0-1"}; !slices.Equal(got, want) {
-		t.Errorf("runs %v, want %v", got, want)
+	if want := []string{"5:0-7", "1:6-6", "1:5-5", "1:2-2"}; !slices.Equal(got, want) {
+		t.Errorf("stories %v, want %v", got, want)
 	}
 }
 

@@ -20,7 +20,8 @@ type whyOverlay struct {
 	account       string
 	name          string // the account's label as the engine writes it
 	busy          bool
-	decisions     []control.Decision
+	decisions     []control.Decision // oldest first
+	trouble, rest []story            // of them
 	problem, hint string
 }
 
@@ -34,7 +35,7 @@ func (o *whyOverlay) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case replyMsg:
 		o.busy = false
-		o.decisions = msg.reply.Decisions
+		o.tell(msg.reply.Decisions)
 		o.problem, o.hint = o.m.errorWords(msg.err)
 	case tea.KeyMsg:
 		if matches(msg, keys.Why) {
@@ -58,7 +59,7 @@ func (o *whyOverlay) view(width, height int) panel {
 	case len(o.decisions) == 0:
 		lines = append(lines, m.wrap("No request has considered this account since the engine started.", width, t.dim.Render)...)
 	default:
-		lines = append(lines, o.story(width)...)
+		lines = append(lines, o.drawStories(width)...)
 	}
 	p.lines = o.window(lines, height)
 	return p

@@ -27,23 +27,24 @@ const (
 	whyOutcome = 12 // "unauthorized"
 )
 
-// run is a row of decisions that say the same, the newest first.
-type run struct {
+// story is how requests went, and which: those that went the same way.
+type story struct {
 	*control.Decision // the newest
 	oldest            time.Time
 	n                 int
 }
 
-// runs puts decisions that say the same together, as long as no other one came
-// between. It wants them oldest first, and returns the newest first.
-func runs(all []*control.Decision) []run {
-	var out []run
+// stories puts decisions that say the same together. It wants them oldest first, and
+// returns the newest first.
+func stories(all []*control.Decision) []story {
+	var out []story
 	for _, d := range slices.Backward(all) {
-		if last := len(out) - 1; last >= 0 && sameStory(out[last].Decision, d) {
-			out[last].oldest, out[last].n = d.At, out[last].n+1
+		i := slices.IndexFunc(out, func(s story) bool { return sameStory(s.Decision, d) })
+		if i < 0 {
+			out = append(out, story{d, d.At, 1})
 			continue
 		}
-		out = append(out, run{d, d.At, 1})
+		out[i].oldest, out[i].n = d.At, out[i].n+1
 	}
 	return out
 }
@@ -77,36 +78,42 @@ func (o *whyOverlay) passedBy(d *control.Decision) bool {
 		!slices.ContainsFunc(d.Steps, func(s control.Step) bool { return s.Account == o.name })
 }
 
-// story draws the decisions: what went wrong first, then the rest.
-func (o *whyOverlay) story(width int) []string {
+// tell makes stories of decisions: of what went wrong, and of the rest.
+func (o *whyOverlay) tell(decisions []control.Decision) {
 	var trouble, rest []*control.Decision
-	for i := range o.decisions {
-		d := &o.decisions[i]
-		if o.troubled(d) {
+	for i := range decisions {
+		if d := &decisions[i]; o.troubled(d) {
 			trouble = append(trouble, d)
 		} else {
 			rest = append(rest, d)
 		}
 	}
-	if len(trouble) == 0 || len(rest) == 0 {
-		return o.drawRuns(slices.Concat(trouble, rest), width)
-	}
-	heading := func(words string) string { return o.m.th.dim.Render(ansi.Truncate(words, width, "…")) }
-	lines := append([]string{heading("what went wrong")}, o.drawRuns(trouble, width)...)
-	return append(append(lines, "", heading("the other requests")), o.drawRuns(rest, width)...)
+	o.decisions, o.trouble, o.rest = decisions, stories(trouble), stories(rest)
 }
 
-func (o *whyOverlay) drawRuns(all []*control.Decision, width int) []string {
+// drawStories draws what went wrong first, then the rest.
+func (o *whyOverlay) drawStories(width int) []string {
+	heading := func(words string) string { return o.m.th.dim.Render(ansi.Truncate(words, width, "…")) }
+	both := len(o.trouble) > 0 && len(o.rest) > 0
 	var lines []string
-	for _, r := range runs(all) {
-		lines = append(lines, o.draw(&r, width)...)
+	if both {
+		lines = append(lines, heading("what went wrong"))
+	}
+	for i := range o.trouble {
+		lines = append(lines, o.draw(&o.trouble[i], width)...)
+	}
+	if both {
+		lines = append(lines, "", heading("the other requests"))
+	}
+	for i := range o.rest {
+		lines = append(lines, o.draw(&o.rest[i], width)...)
 	}
 	return lines
 }
 
-// draw draws a run: a line on its requests, and one for each account that was
+// draw draws a story: a line on its requests, and one for each account that was
 // considered, where that was more than the one that served them.
-func (o *whyOverlay) draw(r *run, width int) []string {
+func (o *whyOverlay) draw(r *story, width int) []string {
 	m, t := o.m, o.m.th
 	status, style := fmt.Sprintf("answered %d", r.Status), t.ok
 	switch {
