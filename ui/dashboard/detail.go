@@ -20,8 +20,8 @@ func (m *model) drawDetail() []string {
 		lines = append(lines, m.drawIdentity(r))
 		lines = append(lines, m.drawCondition(r)...)
 		lines = append(lines, m.drawLife(r))
-		lines = append(lines, m.drawWindows(r, m.lay.detail-5-m.lay.talks)...)
-		lines = append(lines, m.drawReading(r))
+		lines = append(lines, m.drawWindows(r, m.lay.detail-5-m.lay.talks-m.lay.tower)...)
+		lines = append(lines, m.drawReading(r)...)
 		lines = append(lines, m.drawConversations(r, m.lay.talks)...)
 	}
 	for len(lines) < m.lay.detail {

@@ -191,8 +191,13 @@ func TestALineOfNumbers(t *testing.T) {
 		{uni, []int{5}, 8, "█"},
 		{uni, []int{1, 0, 0, 7, 7}, 3, "▂▁█"}, // two in a cell, counted from the newest: 1, 0+0, 7+7
 		{asc, []int{0, 1, 2, 3, 4, 5, 6, 7}, 8, "_.:-=+*#"},
+		{uni, []int{0, 1, 5, 8, 15, 9}, 8, "   ▁█▂\n▁▂▆███"},
+		{uni, []int{0, 1, 1000, 500}, 8, "  █ \n  █▅\n▁▂██"},
+		{uni, []int{0, 0}, 8, "  \n▁▁"},
+		{asc, []int{0, 15, 7}, 8, " # \n_##"},
 	} {
-		if got := tt.k.spark(tt.numbers, tt.width); got != tt.want {
+		height := 1 + strings.Count(tt.want, "\n")
+		if got := strings.Join(tt.k.spark(tt.numbers, tt.width, height), "\n"); got != tt.want {
 			t.Errorf("%v in %d cells is %q, want %q", tt.numbers, tt.width, got, tt.want)
 		}
 	}
@@ -218,7 +223,7 @@ func TestHowLongTheLineOfTrafficIs(t *testing.T) {
 }
 
 func TestTheTrafficOfAnAccount(t *testing.T) {
-	onScreen(t, 160, 45, forecasting(), func(s *screen) {
+	onScreen(t, 160, 39, forecasting(), func(s *screen) {
 		if l := s.lineWith("last 5 h", "279 requests", "reading just now, from response headers"); !strings.Contains(l, "   ▁▁▂▂▃▄▆█▆▆▄▃▂▁▁▂▄█▆▂   ") {
 			t.Errorf("the line is %q", l)
 		}
@@ -232,7 +237,7 @@ func TestTheTrafficOfAnAccount(t *testing.T) {
 	broken := forecasting()
 	broken.Traffic = []control.Traffic{{Account: "a1", Span: time.Minute}, {Account: "a2", Requests: []int{1}}, {Account: "a3", Span: -time.Hour, Requests: []int{1}}}
 	for _, st := range []control.State{none, broken} {
-		onScreen(t, 160, 45, st, func(s *screen) {
+		onScreen(t, 160, 39, st, func(s *screen) {
 			for range s.m.rows {
 				s.lacks("last ")
 				s.press("j")
@@ -249,7 +254,7 @@ func TestTheTrafficMovesOn(t *testing.T) {
 	st := forecasting()
 	st.Accounts[2].State, st.Accounts[2].Cooldowns = control.StateReady, nil
 	st.Traffic = []control.Traffic{{Account: "a1", Ends: fixedNow.Add(10 * time.Second), Span: 20 * time.Second, Requests: []int{-3, 7, 0, 1}}}
-	onScreen(t, 160, 45, st, func(s *screen) {
+	onScreen(t, 160, 39, st, func(s *screen) {
 		for _, want := range []string{"▁█▁▂", "█▁▂▁", "▁█▁▁", "█▁▁▁", "▁▁▁▁"} {
 			l := s.lineWith("last 1m20s")
 			if !strings.Contains(l, "   "+want+"   ") {

@@ -11,6 +11,8 @@ const (
 	wideWidth    = 110 // the plan has a column from here on
 	detailHeight = 24  // the detail pane is shown from here on
 	gapHeight    = 30  // a blank line between the panes from here on
+	towerHeight  = 40  // the line of traffic may be taller than one from here on
+	towerMost    = 3   // by so many lines
 	airyHeight   = 20  // a blank line under the header from here on
 )
 
@@ -37,6 +39,7 @@ type layout struct {
 	first   int // the line of the screen on which they begin
 	detail  int // lines of the detail pane with its rule; 0: none
 	talks   int // of them, those for conversations
+	tower   int // and those by which the line of traffic is taller than one
 	feed    int // lines of the feed with its rule; 0: none
 	gap     int // blank lines between the panes
 }
@@ -121,7 +124,7 @@ func (c *columns) total() int {
 // to the detail and the feed where there is room for them at all.
 func (m *model) fitPanes(notices int) {
 	l := &m.lay
-	l.air, l.detail, l.talks, l.feed, l.gap = 0, 0, 0, 0, 0
+	l.air, l.detail, l.talks, l.tower, l.feed, l.gap = 0, 0, 0, 0, 0, 0
 	if m.height >= airyHeight {
 		l.air = 1
 	}
@@ -153,6 +156,10 @@ func (m *model) fitPanes(notices int) {
 	if l.detail > 0 {
 		l.talks = m.talkLines(room - l.detail - feedLeast - len(m.items))
 		l.detail += l.talks
+		if m.height >= towerHeight && m.widestTraffic() > 0 {
+			l.tower = max(0, min(towerMost, room-l.detail-feedLeast-len(m.items)))
+			l.detail += l.tower
+		}
 	}
 	l.table = max(1, min(max(len(m.items), 1), room-l.detail-feedLeast))
 	l.feed = room - l.detail - l.table

@@ -53,11 +53,49 @@ func (m *model) upToNow(t control.Traffic) []int {
 	return requests
 }
 
-// spark draws numbers as a line of cells, at most so many: neighbours share a
-// cell where there are more. Nothing is the lowest step, and anything is above it,
-// so that it reads without colours too.
-func (k *ink) spark(numbers []int, width int) string {
-	per := (len(numbers) + width - 1) / width
+// spark draws numbers as columns of so many lines, in at most so many cells:
+// neighbours share a cell where there are more. Nothing is the lowest step, and
+// anything is above it, so that it reads without colours too.
+func (k *ink) spark(numbers []int, width, height int) []string {
+	sums := shared(numbers, width)
+	whole := len(k.g.spark)
+	top, steps := max(slices.Max(sums), 1), whole*height-1
+	lines := make([]string, height)
+	for i := range lines {
+		below := whole * (height - 1 - i) // steps of the lines under this one
+		var b, run strings.Builder
+		flat := false
+		flush := func() {
+			style := k.okFill
+			if flat {
+				style = k.track
+			}
+			if run.Len() > 0 {
+				b.WriteString(style.Render(run.String()))
+			}
+			run.Reset()
+		}
+		for _, n := range sums {
+			if (n == 0) != flat {
+				flush()
+				flat = n == 0
+			}
+			if step := 1 + (n*steps+top-1)/top - below; step > 0 {
+				run.WriteString(k.g.spark[min(step, whole)-1])
+			} else {
+				run.WriteString(" ")
+			}
+		}
+		flush()
+		lines[i] = b.String()
+	}
+	return lines
+}
+
+// shared adds up neighbours until the numbers fit into so many cells, the newest of
+// them alone where they do not divide.
+func shared(numbers []int, cells int) []int {
+	per := (len(numbers) + cells - 1) / cells
 	var sums []int
 	for end := len(numbers); end > 0; end -= per {
 		sum := 0
@@ -67,28 +105,7 @@ func (k *ink) spark(numbers []int, width int) string {
 		sums = append(sums, sum)
 	}
 	slices.Reverse(sums)
-	top, steps := max(slices.Max(sums), 1), len(k.g.spark)-1
-	var b, run strings.Builder
-	flat := false
-	flush := func() {
-		style := k.okFill
-		if flat {
-			style = k.track
-		}
-		if run.Len() > 0 {
-			b.WriteString(style.Render(run.String()))
-		}
-		run.Reset()
-	}
-	for _, n := range sums {
-		if (n == 0) != flat {
-			flush()
-			flat = n == 0
-		}
-		run.WriteString(k.g.spark[(n*steps+top-1)/top])
-	}
-	flush()
-	return b.String()
+	return sums
 }
 
 // trafficLabel names the time that the spans of t cover: last 5 h, last 90 s.
@@ -128,13 +145,13 @@ func (m *model) widestTraffic() int {
 }
 
 // drawReading draws what went through the account lately, and says how old the
-// reading is and where it came from.
-func (m *model) drawReading(r *row) string {
+// reading is and where it came from. The lines above the last one are columns alone.
+func (m *model) drawReading(r *row) []string {
 	k, c := m.rowInk(false), &m.lay.windows
 	reading, from := m.readingWords(r)
 	t, known := m.traffic(r.ID)
 	if !known {
-		return k.dim.Render(ansi.Truncate("   "+reading+from, m.width-1, "…"))
+		return []string{k.dim.Render(ansi.Truncate("   "+reading+from, m.width-1, "…"))}
 	}
 	requests := m.upToNow(t)
 	sum := 0
@@ -145,8 +162,12 @@ func (m *model) drawReading(r *row) string {
 	if sum > 0 {
 		words = "  " + counted(sum, "request")
 	}
-	line := k.text.Render("   " + fit(trafficLabel(t), c.start-3))
-	line += k.spark(requests, c.bar+4) // no percentage follows: all but the gap is free
+	lines := k.spark(requests, c.bar+4, 1+m.lay.tower) // no percentage follows: all but the gap is free
+	last := len(lines) - 1
+	for i := range lines[:last] {
+		lines[i] = strings.Repeat(" ", c.start) + lines[i]
+	}
+	line := k.text.Render("   "+fit(trafficLabel(t), c.start-3)) + lines[last]
 	line += strings.Repeat(" ", c.start+c.bar+5-ansi.StringWidth(line))
 	options := []string{words}
 	if reading != "" && c.forecast >= forecastLong {
@@ -156,7 +177,8 @@ func (m *model) drawReading(r *row) string {
 		words += " · "
 		options = []string{words + reading + from, words + reading}
 	}
-	return line + k.dim.Render(longest(m.width-1-c.start-c.bar-5, options...))
+	lines[last] = line + k.dim.Render(longest(m.width-1-c.start-c.bar-5, options...))
+	return lines
 }
 
 // readingWords say how old the reading is, and then where it came from; "": there
