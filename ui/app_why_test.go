@@ -3,6 +3,7 @@ package ui
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,12 +54,12 @@ func TestOfManySkippedTheOneAskedAboutComesFirst(t *testing.T) {
 	}
 	kept := slices.Clone(many)
 	for id, want := range map[accounts.ID]string{"a": "abcdef", "c": "cabdef", "i": "iabcde", "z": "abcdef"} {
-		got := ""
+		var got strings.Builder
 		for _, s := range firstOf(many, id, 6) {
-			got += string(s.Account)
+			got.WriteString(string(s.Account))
 		}
-		if got != want {
-			t.Errorf("of %s: %s, want %s", id, got, want)
+		if got.String() != want {
+			t.Errorf("of %s: %s, want %s", id, got.String(), want)
 		}
 	}
 	if !slices.Equal(many, kept) {

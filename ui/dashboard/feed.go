@@ -143,7 +143,7 @@ func (m *model) news(first bool) tea.Cmd {
 			continue
 		}
 		bell = bell || l.Bell
-		if l.Toast && !(l.Kind == kindExhausted && m.everybodyOut()) { // a line above the table says it, and when it ends
+		if l.Toast && (l.Kind != kindExhausted || !m.everybodyOut()) { // then a line above the table says it
 			m.say(kindTone(l.Kind), strings.TrimSpace(l.Label+" "+fence(l.Label)+l.Text))
 		}
 	}

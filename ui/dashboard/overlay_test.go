@@ -332,7 +332,7 @@ func TestWhyShowsTheDecisions(t *testing.T) {
 	}}
 	withEngine(t, e, func(s *screen) {
 		s.press("w")
-		s.inOrder("Why work", "14:02:10", "served, 200", "12 times since 14:01:59",
+		s.inOrder("Why work", "14:02:10", "served, 200", "12 times since 14:01:59", "2 free",
 			"lab", "skipped", "5-hour limit reached (429), until 14:39", "old", "skipped", "sign in again", "work", "served",
 			"14:01:51", "served, 200", "2.1 s", "sonnet", "conversation s2", "lab", "limited", "5-hour limit reached (429), until 14:39", "work", "served")
 		s.lacks("passed it by", "what went wrong")

@@ -114,6 +114,21 @@ func (o *whyOverlay) drawStories(width int) []string {
 // draw draws a story: a line on its requests, and one for each account that was
 // considered, where that was more than the one that served them.
 func (o *whyOverlay) draw(r *story, width int) []string {
+	lines := []string{ansi.Truncate(o.drawHead(r), width, "…")}
+	if served(r.Decision) && len(r.Skipped) == 0 && len(r.Steps) == 1 && r.Steps[0].Account == o.name {
+		return lines // that is all there is to say
+	}
+	for i := range r.Skipped {
+		lines = append(lines, o.drawStep(&r.Skipped[i], width)...)
+	}
+	for i := range r.Steps {
+		lines = append(lines, o.drawStep(&r.Steps[i], width)...)
+	}
+	return lines
+}
+
+// drawHead draws the line on the requests themselves.
+func (o *whyOverlay) drawHead(r *story) string {
 	m, t := o.m, o.m.th
 	status, style := fmt.Sprintf("answered %d", r.Status), t.ok
 	switch {
@@ -130,23 +145,14 @@ func (o *whyOverlay) draw(r *story, width int) []string {
 	} else {
 		head += t.dim.Render(fitRight(took(r.Duration), whyTook))
 	}
+	head += t.dim.Render(fmt.Sprintf("  %d free", r.Candidates))
 	if r.Scope != "" {
 		head += t.dim.Render("  " + m.text(r.Scope, 16))
 	}
 	if r.n == 1 && r.Session != "" {
 		head += t.dim.Render("  conversation " + m.text(r.Session, 12))
 	}
-	lines := []string{ansi.Truncate(head, width, "…")}
-	if served(r.Decision) && len(r.Skipped) == 0 && len(r.Steps) == 1 && r.Steps[0].Account == o.name {
-		return lines // that is all there is to say
-	}
-	for i := range r.Skipped {
-		lines = append(lines, o.drawStep(&r.Skipped[i], width)...)
-	}
-	for i := range r.Steps {
-		lines = append(lines, o.drawStep(&r.Steps[i], width)...)
-	}
-	return lines
+	return head
 }
 
 func (o *whyOverlay) drawStep(s *control.Step, width int) []string {
