@@ -126,7 +126,8 @@ func (t *Trend) start(r Reading, length time.Duration) int64 {
 
 // Forecast says what becomes of a window of that length whose newest reading is r. It
 // reports false when it would be a guess: too few readings, over too little time, too
-// long ago, or of a window that has ended; and when the window is full already.
+// long ago, or of a window that has ended or has not begun; and when the window is full
+// already.
 func (t *Trend) Forecast(r Reading, length time.Duration, now time.Time) (Forecast, bool) {
 	h := halfLife(length)
 	age := float64(now.UnixMilli() - t.at)
@@ -136,6 +137,8 @@ func (t *Trend) Forecast(r Reading, length time.Duration, now time.Time) (Foreca
 		return Forecast{}, false
 	case r.Used >= 1, !r.ResetsAt.IsZero() && !now.Before(r.ResetsAt):
 		return Forecast{}, false
+	case r.Used <= 0 && r.ResetsAt.IsZero():
+		return Forecast{}, false // it has not begun: the pace is that of the window before
 	}
 	f := Forecast{
 		Readings: int(math.Round(t.readings)),

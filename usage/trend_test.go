@@ -107,6 +107,8 @@ func TestNothingIsSaidOfWhatIsOver(t *testing.T) {
 		{"an hour and a half later", last, last.At.Add(90 * time.Minute), false},
 		{"after the reset", Reading{At: last.At, Used: 0.3, ResetsAt: last.At.Add(time.Minute)}, last.At.Add(2 * time.Minute), false},
 		{"full", full, last.At, false},
+		{"of the next window, which has not begun", Reading{At: last.At}, last.At, false},
+		{"of one that has, and says no end", Reading{At: last.At, Used: 0.01}, last.At, true},
 		{"by a clock that was set back", last, last.At.Add(-time.Hour), false},
 	} {
 		if _, ok := trend.Forecast(c.r, fiveHours, c.now); ok != c.want {
