@@ -105,6 +105,17 @@ func (r *Registry) Rename(id ID, label string) error {
 // Move puts an account at a position of its provider's order: 1 is first, and
 // a position beyond the end is last.
 func (r *Registry) Move(id ID, position int) error {
+	return r.reorder(id, func(int) int { return position })
+}
+
+// Shift moves an account by so many places of its provider's order, towards the end
+// where by is positive, and not beyond its ends.
+func (r *Registry) Shift(id ID, by int) error {
+	return r.reorder(id, func(position int) int { return position + by })
+}
+
+// reorder puts an account where to says, which gets its position.
+func (r *Registry) reorder(id ID, to func(position int) int) error {
 	return r.change("", func(d *document) error {
 		from := d.index(id)
 		if from < 0 {
@@ -118,8 +129,8 @@ func (r *Registry) Move(id ID, position int) error {
 		for last < len(d.accounts)-1 && d.accounts[last+1].Provider == moved.Provider {
 			last++
 		}
-		to := min(max(position, 1)-1, last-first) + first
-		d.accounts = slices.Insert(slices.Delete(d.accounts, from, from+1), to, moved)
+		at := min(max(to(from-first+1), 1)-1, last-first) + first
+		d.accounts = slices.Insert(slices.Delete(d.accounts, from, from+1), at, moved)
 		for i := first; i <= last; i++ {
 			d.accounts[i].Order = i - first + 1
 		}

@@ -23,6 +23,8 @@ const (
 	EntryLoginEnds   EntryKind = "login_ends"   // a login is expected to end, at Until
 	EntryExhausted   EntryKind = "exhausted"    // a request found nobody
 	EntryPreferred   EntryKind = "preferred"    // the person chose
+	EntryPaused      EntryKind = "paused"       // the person had it serve nothing
+	EntryResumed     EntryKind = "resumed"      // and serve again
 	EntryPings       EntryKind = "pings"        // pings were switched off
 	EntryRemoved     EntryKind = "removed"      // the person removed it
 	EntryNotice      EntryKind = "notice"       // anything else worth a line

@@ -85,6 +85,7 @@ type App struct {
 	readyOnce   sync.Once
 	asked       chan struct{} // closed when the engine has asked for its key, with whatever result
 
+	ordering sync.Mutex             // held while an account is moved, until it is known who is preferred by it
 	choosing sync.Mutex             // held while a strategy is chosen
 	chosen   atomic.Pointer[string] // the strategy that the pool chooses by
 

@@ -18,6 +18,7 @@ var handlers = map[string]func(*App, context.Context, control.Request) (control.
 	control.ActionRename:        (*App).doRename,
 	control.ActionPause:         (*App).doPause,
 	control.ActionResume:        (*App).doPause,
+	control.ActionToggle:        (*App).doPause,
 	control.ActionMove:          (*App).doMove,
 	control.ActionRemove:        (*App).doRemove,
 	control.ActionStrategy:      (*App).doStrategy,
@@ -116,14 +117,60 @@ func (a *App) doSwitch(_ context.Context, r control.Request) (control.Reply, err
 	if err := a.registry.Prefer(acc.ID); err != nil {
 		return control.Reply{}, err
 	}
-	a.journal.Add(accounts.Entry{Kind: accounts.EntryPreferred, Account: acc.ID})
-	if name := *a.chosen.Load(); name != rotation.StrategySticky {
-		return a.done(acc.ID, "%s is preferred from now on, which counts under %s: new conversations start by %s", acc.Label, rotation.StrategySticky, name), nil
+	if before != acc.ID {
+		a.journal.Add(accounts.Entry{Kind: accounts.EntryPreferred, Account: acc.ID})
 	}
-	if before != "" && before != acc.ID { // who wants it back must know whom
-		return a.done(acc.ID, "%s is preferred from now on, in place of %s", acc.Label, a.label(before)), nil
+	message := acc.Label + " is preferred from now on"
+	switch name := *a.chosen.Load(); {
+	case name != rotation.StrategySticky:
+		message += fmt.Sprintf(", which counts under %s: new conversations start by %s", rotation.StrategySticky, name)
+	case before != "" && before != acc.ID: // who wants it back must know whom
+		message += ", in place of " + a.label(before)
+		if n := a.conversations(before); n > 0 {
+			message += fmt.Sprintf("; %s with it", stay(n))
+		}
 	}
-	return a.done(acc.ID, "%s is preferred from now on", acc.Label), nil
+	reply := a.done(acc.ID, "%s", message)
+	if why := idle(reply.Account); why != "" {
+		reply.Message, reply.Caution = reply.Message+". But "+why, true
+	}
+	return reply, nil
+}
+
+// conversations counts those that stay with an account.
+func (a *App) conversations(id accounts.ID) int {
+	n := 0
+	for _, s := range a.pool.Sessions() {
+		if s.Account == id {
+			n++
+		}
+	}
+	return n
+}
+
+func stay(conversations int) string {
+	if conversations == 1 {
+		return "1 conversation stays"
+	}
+	return fmt.Sprintf("%d conversations stay", conversations)
+}
+
+// idle says why an account gets no request though it is preferred; "": it does.
+func idle(acc *control.Account) string {
+	if acc == nil {
+		return ""
+	}
+	switch acc.State {
+	case control.StatePaused:
+		return "it is paused, and gets no request until it is resumed"
+	case control.StateCooling:
+		return "it is cooling, and gets no request until that ends"
+	case control.StateLoginNeeded, control.StateNeedsYou:
+		return "it gets no request until it is signed in again"
+	case control.StateUnreadable:
+		return "its token cannot be read: " + acc.Reason
+	}
+	return ""
 }
 
 func (a *App) doRename(_ context.Context, r control.Request) (control.Reply, error) {
@@ -142,10 +189,9 @@ func (a *App) doPause(_ context.Context, r control.Request) (control.Reply, erro
 	if err != nil {
 		return control.Reply{}, err
 	}
-	pause := r.Action == control.ActionPause
-	_, err = a.registry.Edit(acc.ID, func(acc *accounts.Account) error {
-		acc.Paused = pause
-		if !pause {
+	acc, err = a.registry.Edit(acc.ID, func(acc *accounts.Account) error {
+		acc.Paused = r.Action == control.ActionPause || r.Action == control.ActionToggle && !acc.Paused
+		if !acc.Paused {
 			acc.PingsOff = "" // what was wrong with them may be over: the person says go
 		}
 		return nil
@@ -153,19 +199,28 @@ func (a *App) doPause(_ context.Context, r control.Request) (control.Reply, erro
 	if err != nil {
 		return control.Reply{}, err
 	}
-	if pause {
+	if acc.Paused {
+		a.journal.Add(accounts.Entry{Kind: accounts.EntryPaused, Account: acc.ID})
 		return a.done(acc.ID, "%s is paused: it gets no requests until it is resumed", acc.Label), nil
 	}
+	a.journal.Add(accounts.Entry{Kind: accounts.EntryResumed, Account: acc.ID})
 	return a.done(acc.ID, "%s serves again", acc.Label), nil
 }
 
 func (a *App) doMove(_ context.Context, r control.Request) (control.Reply, error) {
+	a.ordering.Lock()
+	defer a.ordering.Unlock()
 	acc, err := a.registry.Find(r.Account)
 	if err != nil {
 		return control.Reply{}, err
 	}
 	before := a.registry.Preferred(acc.Provider)
-	if err := a.registry.Move(acc.ID, r.Position); err != nil {
+	if r.By != 0 {
+		err = a.registry.Shift(acc.ID, r.By)
+	} else {
+		err = a.registry.Move(acc.ID, r.Position)
+	}
+	if err != nil {
 		return control.Reply{}, err
 	}
 	if acc, err = a.registry.Get(acc.ID); err != nil {

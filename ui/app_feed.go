@@ -86,6 +86,10 @@ func line(e accounts.Entry, label func(accounts.ID) string) control.Line {
 		}
 	case accounts.EntryPreferred:
 		l.Text = "preferred from now on"
+	case accounts.EntryPaused:
+		l.Text = "paused: it gets no requests"
+	case accounts.EntryResumed:
+		l.Text = "resumed"
 	case accounts.EntryRemoved:
 		l.Text = "removed from this machine"
 	case accounts.EntryPings:

@@ -119,7 +119,7 @@ func TestFeedKeepsTheNewestLines(t *testing.T) {
 func TestOnlyEverybodyOutRingsTheBell(t *testing.T) {
 	for _, kind := range []accounts.EntryKind{
 		accounts.EntryFailover, accounts.EntryCooling, accounts.EntryBack, accounts.EntryRenewed, accounts.EntryRenewFailed,
-		accounts.EntryLoginNeeded, accounts.EntryLogin, accounts.EntryExhausted, accounts.EntryPreferred, accounts.EntryPings, accounts.EntryRemoved, accounts.EntryNotice,
+		accounts.EntryLoginNeeded, accounts.EntryLogin, accounts.EntryExhausted, accounts.EntryPreferred, accounts.EntryPings, accounts.EntryPaused, accounts.EntryResumed, accounts.EntryRemoved, accounts.EntryNotice,
 	} {
 		l := line(accounts.Entry{Kind: kind, Evidence: "why"}, func(accounts.ID) string { return "" })
 		if l.Bell != (kind == accounts.EntryExhausted) {

@@ -3,13 +3,16 @@ package ui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/oauthmux/oauthmux/accounts"
 	"github.com/oauthmux/oauthmux/accounts/simulator"
 	"github.com/oauthmux/oauthmux/ui/control"
 )
@@ -44,7 +47,7 @@ func stage(t *testing.T, n int) *demo {
 
 func TestEveryActionHasAHandler(t *testing.T) {
 	actions := []string{
-		control.ActionSwitch, control.ActionRename, control.ActionPause, control.ActionResume, control.ActionMove, control.ActionRemove, control.ActionStrategy, control.ActionTheme,
+		control.ActionSwitch, control.ActionRename, control.ActionPause, control.ActionResume, control.ActionToggle, control.ActionMove, control.ActionRemove, control.ActionStrategy, control.ActionTheme,
 		control.ActionRenew, control.ActionUsage, control.ActionTerms, control.ActionLoginStart, control.ActionLoginCode,
 		control.ActionLoginWait, control.ActionLoginCancel, control.ActionUnlock, control.ActionClient, control.ActionToken, control.ActionWhy, control.ActionLog, control.ActionStop,
 		control.ActionBrowserSetup, control.ActionBrowserLogin, control.ActionBrowserRemove, control.ActionBrowserStatus,
@@ -148,6 +151,71 @@ func TestAnAccountThatWasRemovedKeepsItsNameInTheFeed(t *testing.T) {
 	want := []string{"bench: signed in", "bench: preferred from now on", "bench: removed from this machine"}
 	if !reflect.DeepEqual(told, want) {
 		t.Errorf("the feed says %q, want %q", told, want)
+	}
+}
+
+// Keys may be pressed faster than a state comes back: each one counts.
+func TestKeysThatComeTogetherEachCount(t *testing.T) {
+	d := stage(t, 4)
+	for _, r := range []control.Request{
+		{Action: control.ActionMove, Account: "work", By: 1}, {Action: control.ActionToggle, Account: "home"},
+	} {
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() {
+				if _, err := d.app.Do(t.Context(), r); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	var order []string
+	for _, a := range d.app.registry.All() {
+		order = append(order, fmt.Sprint(a.Label, " ", a.Paused))
+	}
+	if want := []string{"home true", "lab false", "side false", "work false"}; !reflect.DeepEqual(order, want) {
+		t.Errorf("the accounts are %q, want %q", order, want)
+	}
+	var told []string
+	for _, l := range d.app.feedLines() {
+		if l.Kind != string(accounts.EntryLogin) {
+			told = append(told, l.Label+" "+l.Kind)
+		}
+	}
+	if want := []string{"home preferred", "home paused", "home resumed", "home paused"}; !reflect.DeepEqual(told, want) {
+		t.Errorf("the feed tells %q, want %q", told, want)
+	}
+}
+
+// Who prefers an account that serves nothing hears so.
+func TestPreferringAnAccountSaysWhatItDoesNotDo(t *testing.T) {
+	d := stage(t, 2)
+	if err := oneMessage(t.Context(), d.app); err != nil {
+		t.Fatal(err)
+	}
+	do := func(r control.Request) control.Reply {
+		t.Helper()
+		reply, err := d.app.Do(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	if r := do(control.Request{Action: control.ActionSwitch, Account: "home"}); r.Caution || r.Message != "home is preferred from now on, in place of work" {
+		t.Errorf("of an account that is ready: %+v", r)
+	}
+	do(control.Request{Action: control.ActionPause, Account: "work"})
+	if r := do(control.Request{Action: control.ActionSwitch, Account: "work"}); !r.Caution || !strings.HasSuffix(r.Message, "But it is paused, and gets no request until it is resumed") {
+		t.Errorf("of one that is paused: %+v", r)
+	}
+	for state, want := range map[string]bool{
+		control.StateReady: false, control.StateServing: false, control.StateRenewing: false, control.StateUnsaved: false,
+		control.StateCooling: true, control.StateLoginNeeded: true, control.StateNeedsYou: true, control.StateUnreadable: true, control.StatePaused: true,
+	} {
+		if got := idle(&control.Account{State: state}); (got != "") != want {
+			t.Errorf("of one that is %s: %q", state, got)
+		}
 	}
 }
 

@@ -259,7 +259,8 @@ const (
 	ActionRename      = "rename"       // Account, Label
 	ActionPause       = "pause"        // Account
 	ActionResume      = "resume"       // Account
-	ActionMove        = "move"         // Account, Position: 1 is first; beyond the end is last
+	ActionToggle      = "toggle"       // Account: pauses it, or resumes it
+	ActionMove        = "move"         // Account, Position: 1 is first; beyond the end is last. Or By
 	ActionRemove      = "remove"       // Account, Revoke
 	ActionStrategy    = "strategy"     // Strategy: where new sessions start from now on
 	ActionTheme       = "theme"        // Theme: remember it for the screens to come
@@ -293,6 +294,7 @@ type Request struct {
 	Provider   string  `json:"provider,omitempty"`
 	Label      string  `json:"label,omitempty"`
 	Position   int     `json:"position,omitempty"`
+	By         int     `json:"by,omitempty"` // places towards the end; negative: towards the beginning
 	Strategy   string  `json:"strategy,omitempty"`
 	Theme      string  `json:"theme,omitempty"`
 	How        string  `json:"how,omitempty"`
@@ -319,6 +321,7 @@ type Display struct {
 // Reply is the answer to a Request; what it holds depends on the action.
 type Reply struct {
 	Message   string      `json:"message,omitempty"` // one line for a person: what was done
+	Caution   bool        `json:"caution,omitempty"` // and that it may not be what they expect
 	Account   *Account    `json:"account,omitempty"`
 	Flow      *Flow       `json:"flow,omitempty"`
 	Client    *Connection `json:"client,omitempty"`

@@ -66,18 +66,18 @@ func (m *model) accountKey(msg tea.KeyMsg, r *row) tea.Cmd {
 	switch {
 	case matches(msg, keys.Prefer):
 		return m.ask(control.Request{Action: control.ActionSwitch, Account: r.ID}, "preferring "+r.label)
-	case matches(msg, keys.Pause) && r.Paused:
-		return m.ask(control.Request{Action: control.ActionResume, Account: r.ID}, "resuming "+r.label)
+	// What is to change is said relative to what is: the state on the screen does not
+	// have the key before this one yet.
 	case matches(msg, keys.Pause):
-		return m.ask(control.Request{Action: control.ActionPause, Account: r.ID}, "pausing "+r.label)
+		return m.ask(control.Request{Action: control.ActionToggle, Account: r.ID}, "pausing or resuming "+r.label)
 	case matches(msg, keys.Renew):
 		return m.ask(control.Request{Action: control.ActionRenew, Account: r.ID}, "renewing the token of "+r.label)
 	case matches(msg, keys.Usage):
 		return m.ask(control.Request{Action: control.ActionUsage, Account: r.ID}, "reading the usage of "+r.label)
 	case matches(msg, keys.Earlier) && r.place > 1:
-		return m.ask(control.Request{Action: control.ActionMove, Account: r.ID, Position: r.place - 1}, "moving "+r.label)
+		return m.ask(control.Request{Action: control.ActionMove, Account: r.ID, By: -1}, "moving "+r.label)
 	case matches(msg, keys.Later):
-		return m.ask(control.Request{Action: control.ActionMove, Account: r.ID, Position: r.place + 1}, "moving "+r.label)
+		return m.ask(control.Request{Action: control.ActionMove, Account: r.ID, By: 1}, "moving "+r.label)
 	case matches(msg, keys.Rename):
 		m.overlay = newRename(m, r)
 	case matches(msg, keys.Remove):
@@ -115,10 +115,19 @@ func (m *model) answered(msg replyMsg) tea.Cmd {
 		m.sayError(msg.err)
 		return nil
 	}
-	if msg.reply.Message != "" {
-		m.say(toneGood, msg.reply.Message)
-	}
+	m.sayReply(msg.reply)
 	return nil
+}
+
+// sayReply shows what was done as a toast.
+func (m *model) sayReply(r control.Reply) {
+	switch {
+	case r.Message == "":
+	case r.Caution:
+		m.say(toneWarn, r.Message)
+	default:
+		m.say(toneGood, r.Message)
+	}
 }
 
 // moveKey moves the selection.
