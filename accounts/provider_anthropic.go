@@ -218,11 +218,16 @@ type anthropicClaim struct {
 	status       string // "allowed", "allowed_warning", "rejected", ...; "": not told
 }
 
-// words names the claim for people; "": the answer named none.
+// words names the claim for people; "": the answer named none. A code name says
+// nothing to them: which family it is, the cooldown tells.
 func (c anthropicClaim) words() string {
+	scope := c.Scope
+	if scope != "" && !slices.Contains(anthropicFamilies, scope) {
+		scope = "model"
+	}
 	for _, span := range anthropicSpans {
 		if c.Name == span.name {
-			return strings.TrimSpace(span.words + " " + c.Scope)
+			return strings.TrimSpace(span.words + " " + scope)
 		}
 	}
 	return ""

@@ -73,7 +73,7 @@ func TestAnthropicJudge(t *testing.T) {
 		"session limit":                                 {Limited, sessionReset, "", "5-hour limit reached (429)"},
 		"weekly limit":                                  {Limited, weeklyReset, "", "7-day limit reached (429)"},
 		"session and weekly limit":                      {Limited, weeklyReset, "", "5-hour and 7-day limits reached (429)"},
-		"one family's limit under a code name":          {Limited, familyReset, ScopeRequest, "7-day oi limit reached (429)"},
+		"one family's limit under a code name":          {Limited, familyReset, ScopeRequest, "7-day model limit reached (429)"},
 		"one family's limit by its name":                {Limited, familyReset, "sonnet", "7-day sonnet limit reached (429)"},
 		"two families' limits":                          {Limited, familyReset, ScopeRequest, "7-day opus and 7-day sonnet limits reached (429)"},
 		"session limit and one family's":                {Limited, sessionReset, "", "5-hour limit reached (429)"},

@@ -25,8 +25,8 @@ func TestFeedTellsWhatHappenedAndWhatItDidToTheRequest(t *testing.T) {
 		},
 		{
 			"a cooldown of one model family names it",
-			[]accounts.Entry{{Seq: 1, At: at, Kind: accounts.EntryCooling, Account: "lab", Scope: "opus", Until: at.Add(time.Hour), Evidence: "7-day oi limit reached (429)"}},
-			[]string{"7-day oi limit reached (429): opus cooling until 15:02"},
+			[]accounts.Entry{{Seq: 1, At: at, Kind: accounts.EntryCooling, Account: "lab", Scope: "opus", Until: at.Add(time.Hour), Evidence: "7-day model limit reached (429)"}},
+			[]string{"7-day model limit reached (429): opus cooling until 15:02"},
 		},
 		{
 			"a failover long after the cooldown has a line of its own",
