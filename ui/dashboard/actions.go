@@ -19,6 +19,9 @@ func matches(msg tea.KeyMsg, b ...key.Binding) bool { return !msg.Paste && key.M
 // tableKey does what a key means while no overlay is open.
 func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	switch {
+	case m.lost && matches(msg, keysOfEngine...):
+		m.say(toneWarn, "no engine answers: this has to wait for one")
+		return nil
 	case matches(msg, keys.Quit):
 		return m.askToQuit()
 	case matches(msg, keys.LeaveOn):
@@ -109,7 +112,9 @@ func (m *model) answered(msg replyMsg) tea.Cmd {
 		if o, ok := msg.to.(orphan); ok {
 			return o.orphaned(msg)
 		}
-		return nil // that question is closed
+		if !alters(msg.request) {
+			return nil // nobody wants to know any more
+		}
 	}
 	if msg.err != nil {
 		m.sayError(msg.err)
@@ -117,6 +122,16 @@ func (m *model) answered(msg replyMsg) tea.Cmd {
 	}
 	m.sayReply(msg.reply)
 	return nil
+}
+
+// alters reports whether a request changes something: what came of it is said, also
+// when the question was closed meanwhile.
+func alters(r control.Request) bool {
+	switch r.Action {
+	case control.ActionRename, control.ActionRemove, control.ActionStrategy, control.ActionUnlock:
+		return true
+	}
+	return false
 }
 
 // sayReply shows what was done as a toast.
@@ -251,16 +266,17 @@ func (m *model) copyText(s string) tea.Cmd {
 	return m.send(ansi.SetSystemClipboard(strings.Join(lines, "\n")))
 }
 
-// openURL opens a page in the usual browser.
-func (m *model) openURL(address string) tea.Cmd {
+// openURL opens a page in the usual browser, and tells the overlay whether that could
+// be asked for.
+func (m *model) openURL(to overlay, address string) tea.Cmd {
 	return m.jobs.act(func(context.Context) tea.Msg {
 		if m.o.OpenURL == nil {
-			return openedMsg{errors.New("no browser can be opened from here")}
+			return openedMsg{to, errors.New("no browser can be opened from here")}
 		}
 		if webAddress(address) == "" {
-			return openedMsg{errors.New("this is not the address of a page")}
+			return openedMsg{to, errors.New("this is not the address of a page")}
 		}
-		return openedMsg{m.o.OpenURL(address)}
+		return openedMsg{to, m.o.OpenURL(address)}
 	})
 }
 

@@ -37,7 +37,13 @@ func (f *field) insert(rs []rune) {
 	}
 	var in []rune
 	for _, r := range rs {
-		if !unicode.IsControl(r) && len(f.runes)+len(in) < limit {
+		if unicode.IsControl(r) {
+			continue
+		}
+		if !f.masked { // a secret is taken as it is
+			r = visible(r)
+		}
+		if r >= 0 && len(f.runes)+len(in) < limit {
 			in = append(in, r)
 		}
 	}

@@ -9,8 +9,6 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 	"github.com/muesli/termenv"
-
-	"github.com/oauthmux/oauthmux/ui/control"
 )
 
 // piece is a part of the header: words and how they are drawn.
@@ -118,7 +116,7 @@ func (m *model) count() string {
 			continue
 		}
 		n++
-		if s := m.rows[i].State; s == control.StateReady || s == control.StateServing {
+		if isReady(m.rows[i].State) {
 			ready++
 		}
 	}

@@ -76,6 +76,12 @@ var keys = struct {
 	Leave:    bind("enter", "leave it open", "enter"),
 }
 
+// keysOfEngine are the keys of the table that are nothing without an engine.
+var keysOfEngine = []key.Binding{
+	keys.Prefer, keys.Add, keys.Rename, keys.Earlier, keys.Later, keys.Pause, keys.Remove, keys.Renew, keys.Usage,
+	keys.Browser, keys.Why, keys.Client, keys.Strategy, keys.Log, keys.Unlock,
+}
+
 // together makes one binding of several, for a line of the help.
 func together(help, does string, bindings ...key.Binding) key.Binding {
 	var all []string

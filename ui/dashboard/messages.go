@@ -28,7 +28,10 @@ type (
 		err     error
 	}
 	// openedMsg says whether the browser could be asked to open a page.
-	openedMsg struct{ err error }
+	openedMsg struct {
+		to  overlay
+		err error
+	}
 	// backgroundMsg is the terminal's answer about its background.
 	backgroundMsg struct{ dark bool }
 	// endMsg says that the context ended: the screen is to go.

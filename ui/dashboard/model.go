@@ -140,8 +140,8 @@ func (m *model) handle(msg tea.Msg) tea.Cmd {
 		return m.answered(msg)
 	case openedMsg:
 		m.dirty = true
-		if m.overlay != nil {
-			return m.overlay.update(msg)
+		if m.open(msg.to) {
+			return msg.to.update(msg)
 		}
 		return nil
 	case backgroundMsg:

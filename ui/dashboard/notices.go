@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ func (m *model) notices() []string {
 		if !m.have {
 			text = "No engine answers" + why + "; trying again."
 		}
+		text += " `oauthmux serve` in a shell starts one."
 		out = append(out, m.notice(t.g.needsYou, text, t.bad)...)
 	}
 	if !m.have {
@@ -38,7 +40,7 @@ func (m *model) notices() []string {
 		out = append(out, demo...)
 	}
 	if k := m.state.Key; m.locked() {
-		text := firstOf(k.Message, "The vault is locked.") + " (" + keys.Unlock.Help().Key + " unlocks)"
+		text := cmp.Or(k.Message, "The vault is locked.") + " (" + keys.Unlock.Help().Key + " unlocks)"
 		if !k.Ask {
 			text += " " + k.Hint
 		}

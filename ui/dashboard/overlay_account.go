@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/charmbracelet/bubbles/key"
@@ -58,7 +59,7 @@ func (o *renameOverlay) update(msg tea.Msg) tea.Cmd {
 	case replyMsg:
 		o.busy = false
 		if msg.err == nil {
-			o.m.say(toneGood, firstOf(msg.reply.Message, "renamed to "+msg.request.Label))
+			o.m.say(toneGood, cmp.Or(msg.reply.Message, "renamed to "+msg.request.Label))
 			o.m.close()
 			return nil
 		}
@@ -78,7 +79,7 @@ func (o *renameOverlay) update(msg tea.Msg) tea.Cmd {
 }
 
 func (o *renameOverlay) accept() tea.Cmd {
-	label := strings.TrimSpace(o.input.value())
+	label := oneSpaced(o.input.value())
 	if label == o.old {
 		o.m.close()
 		return nil
@@ -102,6 +103,9 @@ func (o *renameOverlay) view(width, _ int) panel {
 	return panel{title: "Rename " + m.labelOf(o.account), lines: lines}
 }
 
+// oneSpaced is a label as it may be: single spaces, and none at its ends.
+func oneSpaced(label string) string { return strings.Join(strings.Fields(label), " ") }
+
 // input draws a field with a mark in front that says: type here.
 func (m *model) input(f *field, width int) string {
 	return m.th.accent.Render(m.th.g.cursor+" ") + f.view(m.th, width-2)
@@ -113,13 +117,6 @@ func pad(lines []string, n int) []string {
 		lines = append(lines, "")
 	}
 	return lines
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // removeOverlay asks before an account goes, and names what goes with it.
@@ -145,7 +142,7 @@ func (o *removeOverlay) update(msg tea.Msg) tea.Cmd {
 	case replyMsg:
 		o.busy = false
 		if msg.err == nil {
-			o.m.say(toneGood, firstOf(msg.reply.Message, "removed"))
+			o.m.say(toneGood, cmp.Or(msg.reply.Message, "removed"))
 			o.m.close()
 			return nil
 		}

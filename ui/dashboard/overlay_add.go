@@ -244,10 +244,10 @@ func (o *addOverlay) waitKey(msg tea.KeyMsg) tea.Cmd {
 		return o.ask(control.Request{Action: control.ActionLoginCode, Flow: o.flow.ID, Code: code})
 	case single && matches(msg, keys.Copy):
 		o.note, o.stuck = "link sent to the clipboard", false
-		return o.m.copyText(firstOf(webAddress(o.flow.URL), clean(o.flow.URL, maxBytes)))
+		return o.m.copyText(cmp.Or(webAddress(o.flow.URL), clean(o.flow.URL, maxBytes)))
 	case single && matches(msg, keys.Open):
 		o.note = ""
-		return o.m.openURL(o.flow.URL)
+		return o.m.openURL(o, o.flow.URL)
 	case o.code.update(msg):
 		o.problem, o.hint = "", ""
 	}
@@ -292,7 +292,7 @@ func (o *addOverlay) answered(msg replyMsg) tea.Cmd {
 			o.recognise()
 		}
 	case control.ActionRename:
-		o.m.say(toneGood, firstOf(msg.reply.Message, "renamed to "+msg.request.Label))
+		o.m.say(toneGood, cmp.Or(msg.reply.Message, "renamed to "+msg.request.Label))
 		o.m.close()
 	}
 	return nil
@@ -307,7 +307,7 @@ func (o *addOverlay) started(f *control.Flow) tea.Cmd {
 	cmd := o.m.jobs.awaitLogin(o.m.o.Engine, o, f.ID)
 	o.follow(*f)
 	if f.How == control.HowLoopback {
-		cmd = tea.Batch(cmd, o.m.openURL(f.URL))
+		cmd = tea.Batch(cmd, o.m.openURL(o, f.URL))
 	}
 	return cmd
 }
@@ -374,7 +374,7 @@ func (o *addOverlay) doneKey(msg tea.KeyMsg) tea.Cmd {
 	case o.busy:
 	case o.label == nil:
 	case matches(msg, keys.Accept):
-		label := strings.TrimSpace(o.label.value())
+		label := oneSpaced(o.label.value())
 		if label == o.old {
 			o.m.close()
 			return nil

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -28,7 +29,7 @@ func (o *addOverlay) view(width, height int) panel {
 	case addDone:
 		p.lines = o.viewDone(width)
 	case addFailed:
-		p.lines = o.m.problemLines(firstOf(o.problem, "the sign-in did not succeed"), o.hint, width)
+		p.lines = o.m.problemLines(cmp.Or(o.problem, "the sign-in did not succeed"), o.hint, width)
 	}
 	return p
 }
@@ -72,7 +73,7 @@ func (o *addOverlay) viewProviders(width, height int) []string {
 	first := max(0, min(o.cursor-room/2, len(o.providers)-room))
 	for i := first; i < min(first+room, len(o.providers)); i++ {
 		p := &o.providers[i]
-		lines = append(lines, o.choice(i, o.m.text(firstOf(p.Name, p.ID), w-4), w))
+		lines = append(lines, o.choice(i, o.m.text(cmp.Or(p.Name, p.ID), w-4), w))
 	}
 	return lines
 }

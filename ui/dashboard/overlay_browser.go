@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -71,7 +72,7 @@ func (o *browserOverlay) session() string {
 	case r != nil && r.Browser != "":
 		return r.Browser
 	case o.info != nil:
-		return firstOf(o.info.State, control.BrowserNone)
+		return cmp.Or(o.info.State, control.BrowserNone)
 	}
 	return ""
 }
@@ -213,7 +214,7 @@ func (o *browserOverlay) follow(f control.Flow) tea.Cmd {
 		return o.ended(browserDone)
 	case control.FlowFailed:
 		cmd := o.ended(browserFacts)
-		o.problem, o.hint = firstOf(o.m.text(f.Problem, 300), "the sign-in did not succeed"), o.m.text(f.Hint, 300)
+		o.problem, o.hint = cmp.Or(o.m.text(f.Problem, 300), "the sign-in did not succeed"), o.m.text(f.Hint, 300)
 		return cmd
 	}
 	return nil

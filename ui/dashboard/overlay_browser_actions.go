@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -118,12 +119,12 @@ func (o *browserOverlay) answered(msg replyMsg) tea.Cmd {
 	case control.ActionBrowserLogin:
 		o.since = time.Time{}
 		if msg.err == nil {
-			o.note = firstOf(o.m.text(msg.reply.Message, 200), "signed in")
+			o.note = cmp.Or(o.m.text(msg.reply.Message, 200), "signed in")
 			return o.refresh()
 		}
 	case control.ActionBrowserRemove:
 		if msg.err == nil {
-			o.m.say(toneGood, firstOf(msg.reply.Message, "the browser session was removed"))
+			o.m.say(toneGood, cmp.Or(msg.reply.Message, "the browser session was removed"))
 			o.m.close()
 			return nil
 		}

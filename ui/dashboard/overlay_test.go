@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -530,5 +531,63 @@ func TestALabelThatIsTakenIsSaidWhileItIsTyped(t *testing.T) {
 		s.wants("another account has this label already")
 		s.typed("2")
 		s.lacks("another account")
+	})
+}
+
+// Who closes a question while the engine is at work still hears how it ended.
+func TestAnAnswerIsToldThoughItsQuestionIsClosed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"done":   {nil, "home is removed from this machine"},
+		"failed": {&control.Error{Code: control.CodeInternal, Message: "the disk is full", Hint: "make room"}, "the disk is full (make room)"},
+	} {
+		e := &fakeEngine{state: busy(), answer: func(control.Request) (control.Reply, error) {
+			return control.Reply{Message: "home is removed from this machine"}, tt.err
+		}}
+		withEngine(t, e, func(s *screen) {
+			block := make(chan struct{})
+			e.block = block
+			open := sync.OnceFunc(func() { close(block) })
+			defer open()
+			s.press("j", "d", "y")
+			s.wants("removing")
+			s.press("esc")
+			s.lacks("Remove home?", tt.want)
+			open()
+			s.settle()
+			if !strings.Contains(s.text(), tt.want) {
+				t.Errorf("%s: the screen lacks %q:\n%s", name, tt.want, s.text())
+			}
+		})
+	}
+}
+
+func TestALabelIsWhatIsSeenOfIt(t *testing.T) {
+	onScreen(t, 110, 30, busy(), func(s *screen) {
+		s.press("e", "ctrl+u")
+		s.paste("  of\u202efice\u200b \u3000 2 ")
+		s.press("enter")
+		s.asked(control.Request{Action: control.ActionRename, Account: "a1", Label: "office 2"})
+	})
+}
+
+func TestWithoutAnEngineKeysThatNeedOneSaySo(t *testing.T) {
+	e := &fakeEngine{down: control.ErrNoEngine}
+	withEngine(t, e, func(s *screen) {
+		s.wants("No engine answers (no oauthmux runs for this home); trying again.", "`oauthmux serve` in a shell starts one")
+		for _, k := range []string{"a", "c", "s", "l", "U"} {
+			s.press(k)
+			if s.m.overlay != nil {
+				t.Errorf("%s opens %T", k, s.m.overlay)
+			}
+			s.wants("this has to wait for one")
+			s.press("esc")
+			s.lacks("this has to wait for one")
+		}
+		if got := e.requests(); len(got) != 0 {
+			t.Errorf("asked %+v", got)
+		}
 	})
 }

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -83,7 +84,7 @@ func (o *unlockOverlay) update(msg tea.Msg) tea.Cmd {
 			o.problem, o.hint = o.m.errorWords(msg.err)
 			return nil
 		}
-		o.m.say(toneGood, firstOf(msg.reply.Message, "the vault is unlocked"))
+		o.m.say(toneGood, cmp.Or(msg.reply.Message, "the vault is unlocked"))
 		o.asked = true
 		return o.done()
 	case stateMsg:
@@ -140,7 +141,7 @@ func (o *unlockOverlay) accept() tea.Cmd {
 func (o *unlockOverlay) view(width, _ int) panel {
 	m, t := o.m, o.m.th
 	w := min(width, 60)
-	title, text := "Unlock", firstOf(m.text(m.state.Key.Message, 300), "The tokens are sealed with a passphrase.")
+	title, text := "Unlock", cmp.Or(m.text(m.state.Key.Message, 300), "The tokens are sealed with a passphrase.")
 	if m.state.Key.New {
 		title, text = "Choose a passphrase", "There is no keyring here to keep the key in: the tokens will be sealed with a passphrase of yours. It is asked for at each start, and nobody can recover it."
 		if o.first != "" {

@@ -37,12 +37,7 @@ func clean(s string, width int) string {
 	marks := 0
 	for _, r := range s {
 		mark := unicode.Is(unicode.M, r)
-		switch {
-		case r == ' ' || unicode.IsSpace(r) || unicode.Is(unicode.Z, r):
-			r = ' '
-		case unicode.Is(unicode.C, r), invisible(r):
-			continue
-		case mark && marks >= maxMarks:
+		if r = visible(r); r < 0 || mark && marks >= maxMarks {
 			continue
 		}
 		if mark {
@@ -56,6 +51,18 @@ func clean(s string, width int) string {
 		return out
 	}
 	return ansi.Truncate(b.String(), width, "…")
+}
+
+// visible returns r, a space in place of another kind of one, or -1 where r shows as
+// nothing.
+func visible(r rune) rune {
+	switch {
+	case unicode.IsSpace(r) || unicode.Is(unicode.Z, r):
+		return ' '
+	case unicode.Is(unicode.C, r), invisible(r):
+		return -1
+	}
+	return r
 }
 
 // plain reports whether s is printable ASCII alone.

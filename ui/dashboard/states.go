@@ -67,6 +67,16 @@ func (m *model) stateWord(r *row) string {
 	}
 }
 
+// isReady reports whether an account in that state is counted as ready. One that
+// renews its token is: that is over within moments.
+func isReady(state string) bool {
+	switch state {
+	case control.StateReady, control.StateServing, control.StateRenewing:
+		return true
+	}
+	return false
+}
+
 func stateWords(state string) string {
 	switch state {
 	case control.StateLoginNeeded:

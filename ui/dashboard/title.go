@@ -204,13 +204,11 @@ func (m *model) whoServes() string {
 	return fmt.Sprintf("%d serving", n)
 }
 
-// readiness counts the accounts that can take a request, of all. Unlike the
-// header it counts one that renews its token: that is over within moments.
+// readiness counts the accounts that can take a request, of all.
 func (m *model) readiness() string {
 	ready := 0
 	for i := range m.rows {
-		switch m.rows[i].State {
-		case control.StateReady, control.StateServing, control.StateRenewing:
+		if isReady(m.rows[i].State) {
 			ready++
 		}
 	}

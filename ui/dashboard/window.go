@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func (m *model) doing(f *control.Flow) string {
 	case f.Visible:
 		words = "a window is open, and waits for you"
 	}
-	return firstOf(m.text(f.Step, 200), words)
+	return cmp.Or(m.text(f.Step, 200), words)
 }
 
 // viewWindow draws how far it is with a window that the person signs in with.
@@ -94,7 +95,7 @@ func (m *model) elapsed(since time.Time) string {
 // viewWho says who signed in.
 func (m *model) viewWho(r *row, width int) []string {
 	t := m.th
-	lines := []string{t.ok.Render(t.g.tick+" signed in as ") + t.strong.Render(m.text(firstOf(r.Email, r.ID), width-15))}
+	lines := []string{t.ok.Render(t.g.tick+" signed in as ") + t.strong.Render(m.text(cmp.Or(r.Email, r.ID), width-15))}
 	var who []string
 	for _, s := range []string{r.Org, r.Plan} {
 		if s != "" {
