@@ -33,14 +33,14 @@ func (m *model) drawDetail() []string {
 func (m *model) drawIdentity(r *row) string {
 	var words []string
 	for _, w := range []string{r.Email, r.Org, r.Plan} {
-		if w != "" {
+		if w != "" && !strings.EqualFold(w, r.Email+"'s Organization") { // a person's own
 			words = append(words, m.text(w, 60))
 		}
 	}
 	if r.Preferred {
 		words = append(words, "preferred")
 	}
-	label := " " + r.label + "  "
+	label := " " + r.label + " " + fence(r.label)
 	return m.th.accent.Bold(true).Render(label) +
 		m.th.text.Render(ansi.Truncate(strings.Join(words, " · "), m.width-1-ansi.StringWidth(label), "…"))
 }
@@ -55,7 +55,9 @@ func (m *model) drawCondition(r *row) []string {
 		text = "serving " + plural(r.InFlight, "request")
 	case control.StateCooling:
 		if until := coolingUntil(r.Account); !until.IsZero() {
-			text = "cooling until " + moment(until, m.now, m.zone)
+			left, holds := stopwatch(until.Sub(m.now))
+			m.hold(holds)
+			text = "cooling until " + moment(until, m.now, m.zone) + " (" + left + ")"
 		}
 	}
 	var more []string
@@ -77,7 +79,7 @@ func (m *model) drawCondition(r *row) []string {
 	}
 	for _, c := range r.Cooldowns {
 		if c.Scope != "" && c.Until.After(m.now) {
-			more = append(more, m.text(c.Scope, 20)+" cooling until "+moment(c.Until, m.now, m.zone)+evidenceIn(m.text(c.Evidence, 60)))
+			more = append(more, m.text(c.Scope, 20)+" cooling until "+moment(c.Until, m.now, m.zone)+because(m.text(c.Evidence, 60)))
 		}
 	}
 	if n := m.conversations(r.ID); n > 0 && m.lay.talks == 0 {
@@ -103,11 +105,11 @@ func (m *model) drawNeeds(r *row, state string, room int) []string {
 	return []string{state + m.th.dim.Render(ansi.Truncate(why, room, "…")), "   " + how}
 }
 
-func evidenceIn(s string) string {
-	if s == "" {
+func because(evidence string) string {
+	if evidence == "" {
 		return ""
 	}
-	return " (" + s + ")"
+	return ": " + evidence
 }
 
 // drawWindows draws every window of the account.
@@ -153,7 +155,7 @@ func (m *model) drawWindow(w *control.Window, stale bool) string {
 		return t.text.Render(name) + t.dim.Render("no reading")
 	}
 	resets, over := m.resetWords(w, c.reset-2)
-	stale = stale || over
+	stale = stale && !m.full(w) || over
 	return t.text.Render(name) + t.bar(*w.Used, c.bar, stale) +
 		t.share(*w.Used, stale).Render(fitRight(percent(*w.Used), 5)) + // the forecast bears the sign
 		t.dim.Render("  "+resets) + m.drawForecast(t, w, stale, c.reset-2-ansi.StringWidth(resets))

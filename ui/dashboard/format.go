@@ -62,12 +62,15 @@ func ceil(left, unit time.Duration) (n int, holds time.Duration) {
 	return n, left - time.Duration(n-1)*unit
 }
 
+// justNow is what was less than a minute ago.
+const justNow = "just now"
+
 // age words how long ago something was. It is silent on seconds: they would
 // redraw the screen for nothing.
 func age(d time.Duration) (text string, holds time.Duration) {
 	switch {
 	case d < time.Minute:
-		return "just now", time.Minute - max(d, 0)
+		return justNow, time.Minute - max(d, 0)
 	case d < time.Hour:
 		return fmt.Sprintf("%d min old", d/time.Minute), time.Minute - d%time.Minute
 	case d < day:
@@ -120,12 +123,19 @@ func share(used float64) int {
 var measure = regexp.MustCompile(`(\d) (ms\b|min\b|[smhd]\b|%)`)
 
 // breakLines breaks a text into lines of that width at most, between words, and
-// not between a number and its unit.
+// not between a number and its unit, nor where a command has a hyphen.
 func breakLines(text string, width int) []string {
-	const tie = "\u00a0" // a space at which no line ends
-	text = ansi.Wrap(measure.ReplaceAllString(text, "${1}"+tie+"${2}"), width, "")
-	return strings.Split(strings.ReplaceAll(text, tie, " "), "\n")
+	text = ansi.Wrap(tie.Replace(measure.ReplaceAllString(text, "${1}"+tiedSpace+"${2}")), width, "")
+	return strings.Split(untie.Replace(text), "\n")
 }
+
+// A space and a hyphen at which no line ends.
+const tiedSpace, tiedHyphen = "\u00a0", "\u2011"
+
+var (
+	tie   = strings.NewReplacer("-- ", tiedHyphen+tiedHyphen+tiedSpace, "-", tiedHyphen)
+	untie = strings.NewReplacer(tiedSpace, " ", tiedHyphen, "-")
+)
 
 // plural counts things.
 func plural(n int, thing string) string {

@@ -199,3 +199,18 @@ func TestANumberKeepsItsUnit(t *testing.T) {
 		}
 	}
 }
+
+func TestACommandIsNotBrokenAtItsHyphens(t *testing.T) {
+	const text = "sign in by hand: oauthmux browser setup --paste, or oauthmux run -- CMD, or no-open"
+	for width := 12; width <= 100; width++ {
+		lines := breakLines(text, width)
+		for _, l := range lines {
+			if strings.HasSuffix(l, "-") || ansi.StringWidth(l) > width {
+				t.Errorf("broken to %d: %q", width, lines)
+			}
+		}
+		if got := strings.Join(lines, " "); got != text {
+			t.Errorf("broken to %d it says %q", width, got)
+		}
+	}
+}

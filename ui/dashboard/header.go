@@ -45,9 +45,9 @@ func (m *model) drawHeader() string {
 	}
 	scope := piece{gap(m.scope()), t.strong}
 	count := piece{gap(m.count()), t.text}
-	var strategy, called piece
+	strategy := piece{style: t.dim}
 	if name := m.text(m.state.Strategy.Name, 16); name != "" && len(m.rows) > 1 {
-		strategy, called = piece{gap(name), t.dim}, piece{gap("strategy " + name), t.dim}
+		strategy.text = gap("strategy " + name)
 	}
 	key := m.keyNote()
 	clock := piece{"   " + m.now.In(m.zone).Format("15:04") + " ", t.dim}
@@ -56,7 +56,6 @@ func (m *model) drawHeader() string {
 	listen := m.listening()
 
 	for _, try := range []struct{ left, right []piece }{
-		{[]piece{scope, count, called, key}, []piece{listen, flight, clock}},
 		{[]piece{scope, count, strategy, key}, []piece{listen, flight, clock}},
 		{[]piece{scope, count, key}, []piece{listen, flight, clock}},
 		{[]piece{count, strategy, key}, []piece{listen, flight, clock}},

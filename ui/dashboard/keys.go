@@ -127,7 +127,7 @@ var footerKeys = []key.Binding{
 	together("e", "rename", keys.Rename),
 	together("r", "renew", keys.Renew),
 	together("d", "remove", keys.Remove),
-	together("JK", "order", keys.Later, keys.Earlier),
+	together("KJ", "order", keys.Earlier, keys.Later),
 	together("s", "strategy", keys.Strategy),
 	together("l", "log", keys.Log),
 }

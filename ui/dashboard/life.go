@@ -14,8 +14,8 @@ const loginSoon = 3 * day
 
 // fact is a value and what it is a value of.
 type fact struct {
-	value, words string
-	warn         bool
+	name, value, words string
+	warn               bool
 }
 
 // drawLife tells of the token, the login, the browser session and the day.
@@ -25,7 +25,7 @@ func (m *model) drawLife(r *row) string {
 	gap, room := " ", m.width-2
 	for _, options := range [][]fact{{m.tokenFact(r)}, {m.loginFact(r)}, {m.browserFact(r)}, dayFacts(r)} {
 		for _, f := range options { // the first that fits
-			w := ansi.StringWidth(f.value + f.words)
+			w := ansi.StringWidth(f.name + f.value + f.words)
 			if w == 0 || w > room {
 				continue
 			}
@@ -36,7 +36,7 @@ func (m *model) drawLife(r *row) string {
 			if f.warn {
 				value, words = t.warn, t.warn
 			}
-			b.WriteString(value.Render(f.value) + words.Render(f.words))
+			b.WriteString(words.Render(f.name) + value.Render(f.value) + words.Render(f.words))
 			break
 		}
 	}
@@ -49,28 +49,28 @@ func (m *model) tokenFact(r *row) fact {
 	}
 	left := r.TokenExpiresAt.Sub(m.now)
 	if left <= 0 {
-		return fact{value: "token", words: " expired"}
+		return fact{name: "token ", value: "expired"}
 	}
 	text, holds := countdown(left)
 	m.hold(holds)
-	return fact{value: "token " + text}
+	return fact{name: "token ", value: text}
 }
 
 func (m *model) loginFact(r *row) fact {
 	switch {
 	case r.LoginExpiresAt != nil:
 		if words, soon := m.loginEnds(*r.LoginExpiresAt); soon {
-			return fact{value: "login ", words: words, warn: true}
+			return fact{name: "login ", value: words, warn: true}
 		}
-		return fact{value: "login " + daysTo(*r.LoginExpiresAt, m.now), words: " left"}
+		return fact{name: "login ", value: daysTo(*r.LoginExpiresAt, m.now), words: " left"}
 	case r.LoggedInAt == nil:
 		return fact{}
 	}
 	ago := int(m.now.Sub(*r.LoggedInAt) / day)
 	if ago < 1 {
-		return fact{value: "signed in", words: " today"}
+		return fact{name: "signed in ", value: "today"}
 	}
-	return fact{value: "signed in " + plural(ago, "day"), words: " ago"}
+	return fact{name: "signed in ", value: plural(ago, "day"), words: " ago"}
 }
 
 // loginEnds words when a login ends, and reports whether that is soon enough to
@@ -96,11 +96,11 @@ func (m *model) browserFact(r *row) fact {
 	case "":
 		return fact{} // the engine knows nothing of them
 	case control.BrowserNone:
-		return fact{words: "no browser session"}
+		return fact{name: "no browser session"}
 	case control.BrowserLoginNeeded:
-		return fact{value: "browser session ", words: "needs you", warn: true}
+		return fact{name: "browser session ", value: "needs you", warn: true}
 	}
-	return fact{value: "browser session " + m.text(r.Browser, 20)}
+	return fact{name: "browser session ", value: m.text(r.Browser, 20)}
 }
 
 // dayFacts are what went through r today, in as many words as there is room for.

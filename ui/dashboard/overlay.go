@@ -70,6 +70,9 @@ func (m *model) drawOverlay(base []string, p panel) []string {
 			continue
 		}
 		over := box[i-top]
+		if !p.sheet && ansi.StringWidth(over)+2 <= m.width { // nothing touches the frame
+			over = " " + over + " "
+		}
 		w := ansi.StringWidth(over)
 		left := (m.width - w) / 2
 		out = append(out, m.th.track.Render(fit(ansi.Truncate(line, left, ""), left))+over+

@@ -188,6 +188,9 @@ func (o *removeOverlay) view(width, _ int) panel {
 	for _, g := range goes {
 		lines = append(lines, t.bad.Render("  "+t.g.login)+t.text.Render(" "+g))
 	}
+	if a.Preferred && len(m.rows) > 1 {
+		lines = append(lines, t.warn.Render("It is the preferred account."))
+	}
 	if a.InFlight > 0 {
 		lines = append(lines, t.warn.Render(plural(a.InFlight, "request")+" on it right now"))
 	}

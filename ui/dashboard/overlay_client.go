@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"strings"
 
@@ -18,6 +19,7 @@ type clientOverlay struct {
 	provider      string
 	busy          bool
 	shown         bool
+	sent          int // how often it was put on the clipboard
 	connection    *control.Connection
 	problem, hint string
 }
@@ -84,6 +86,7 @@ func (o *clientOverlay) copy() tea.Cmd {
 	if o.connection == nil {
 		return nil
 	}
+	o.sent++
 	var b strings.Builder
 	for _, line := range o.connection.Lines {
 		b.WriteString(strings.ReplaceAll(line, "\n", " ") + "\n") // a line more would be a command more
@@ -102,7 +105,7 @@ func (o *clientOverlay) view(width, _ int) panel {
 	default:
 		p.sheet = true
 		p.lines = append(p.lines, "")
-		p.lines = append(p.lines, m.hang("  "+t.ok.Render(t.g.tick)+" ", "sent to the clipboard: paste it into the shell in which your client starts", m.width-2, t.text)...)
+		p.lines = append(p.lines, m.hang("  "+t.ok.Render(t.g.tick)+" ", "sent to the clipboard"+again(o.sent)+": paste it into the shell in which your client starts", m.width-2, t.text)...)
 		p.lines = append(p.lines, "")
 		for _, line := range c.Lines {
 			if !o.shown && c.Key != "" {
@@ -123,6 +126,14 @@ func (o *clientOverlay) view(width, _ int) panel {
 		}
 	}
 	return p
+}
+
+// again says that something was done more than once.
+func again(times int) string {
+	if times < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" again (%d)", times)
 }
 
 // masked shows enough of a key to tell it from another one.

@@ -336,14 +336,14 @@ func TestWhyShowsTheDecisions(t *testing.T) {
 		s.inOrder("Why work", "14:02:10", "served, 200", "12 times since 14:01:59", "2 free",
 			"lab", "skipped", "5-hour limit reached (429), until 14:39", "old", "skipped", "sign in again", "work", "served",
 			"14:01:51", "served, 200", "2.1 s", "sonnet", "conversation s2", "lab", "limited", "5-hour limit reached (429), until 14:39", "work", "served")
-		s.lacks("passed it by", "what went wrong")
+		s.lacks("passed it by", "something went wrong")
 		s.press("w")
 		if s.m.overlay != nil {
 			t.Errorf("%T is still open", s.m.overlay)
 		}
 		s.press("j", "j", "w")
 		s.inOrder("Why lab", "cooling until 14:39, 37:41 left", "5-hour limit reached (429)", "12 requests passed it by since 14:01:59",
-			"what went wrong", "14:01:51", "limited", "the other requests", "14:02:10", "12 times")
+			"something went wrong", "14:01:51", "limited", "the other requests", "14:02:10", "12 times")
 		s.press("w", "j", "w")
 		s.inOrder("Why old", "sign in again", "the refresh token was refused", "13 requests passed it by", "12 times", "14:01:51")
 	})
@@ -390,6 +390,10 @@ func TestConnectingAClientCopiesItsLines(t *testing.T) {
 		if want := "\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte(lines)) + "\a"; s.sent.String() != want {
 			t.Errorf("sent %q, want %q", s.sent, want)
 		}
+		s.lacks("again (")
+		s.press("y")
+		s.wants("sent to the clipboard again (2)")
+		s.sent.Reset()
 		s.press("v")
 		s.wants(connection().Key)
 		s.press("v")

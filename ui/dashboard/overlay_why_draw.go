@@ -97,7 +97,7 @@ func (o *whyOverlay) drawStories(width int) []string {
 	both := len(o.trouble) > 0 && len(o.rest) > 0
 	var lines []string
 	if both {
-		lines = append(lines, heading("what went wrong"))
+		lines = append(lines, heading("something went wrong"))
 	}
 	for i := range o.trouble {
 		lines = append(lines, o.draw(&o.trouble[i], width)...)

@@ -221,6 +221,7 @@ func (m *model) cell(k *ink, r *row, name string, reset int, stale bool) string 
 		return k.dim.Render(fit("no reading", c.cell(reset)))
 	}
 	left := ""
+	stale = stale && !m.full(w)
 	if w.ResetsAt != nil {
 		text, holds := countdown(w.ResetsAt.Sub(m.now))
 		m.hold(holds)
@@ -234,6 +235,11 @@ func (m *model) cell(k *ink, r *row, name string, reset int, stale bool) string 
 		s += k.dim.Render(" " + fitRight(left, reset))
 	}
 	return s + k.text.Render("  ")
+}
+
+// full reports whether w is full until it resets, however old the reading is.
+func (m *model) full(w *control.Window) bool {
+	return w.Used != nil && *w.Used >= 1 && w.ResetsAt != nil && w.ResetsAt.After(m.now)
 }
 
 // drawShare draws how much of w is used, in five cells, with a sign where it will

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"testing"
 	"time"
 
 	"github.com/oauthmux/oauthmux/ui/control"
@@ -143,3 +144,22 @@ func empty() control.State {
 const terms = "Signing in uses the public client of the provider's own command line tool, because there is no other. " +
 	"The provider's published terms say that a subscription is meant for its own applications, and that they may be enforced " +
 	"without notice. Use accounts that are yours, and decide for yourself."
+
+// A window that is full stays so until its reset, however old the reading is.
+func TestAFullWindowIsNotPaleWhenItsReadingIsOld(t *testing.T) {
+	st := busy()
+	st.Poll = time.Second
+	onScreen(t, 110, 30, st, func(s *screen) {
+		s.press("j", "j")
+		s.wants("reading", "older than two polls")
+		s.lacks("reading just now")
+		full, other := window(s.m.current().Account, fiveHours), window(s.m.current().Account, sevenDays)
+		if !s.m.full(full) || s.m.full(other) {
+			t.Errorf("full: %v, and the other: %v", s.m.full(full), s.m.full(other))
+		}
+		s.wait(time.Hour)
+		if s.m.full(full) {
+			t.Error("it is full after its reset")
+		}
+	})
+}

@@ -199,6 +199,9 @@ func (m *model) readingWords(r *row) (reading, from string) {
 		from = ", from " + m.text(r.UsageSource, 20)
 	}
 	if m.stale(r) {
+		if text == justNow {
+			text = "under a minute old"
+		}
 		from += "; older than two polls, so take it with care"
 	}
 	return "reading " + text, from

@@ -216,6 +216,9 @@ func (m *model) drawFooter() string {
 		return m.drawFilter()
 	}
 	bindings := footerKeys
+	if len(m.shownProviders()) > 1 {
+		bindings = slices.Insert(slices.Clone(bindings), 1, together("tab", "provider", keys.Provider))
+	}
 	if m.filtered() {
 		bindings = slices.Concat([]key.Binding{bind("esc", "show all", "esc")}, bindings)
 	}
