@@ -40,7 +40,7 @@ func firstOf(steps []rotation.Step, id accounts.ID, n int) []rotation.Step {
 func (a *App) steps(of []rotation.Step) []control.Step {
 	out := make([]control.Step, 0, len(of))
 	for _, s := range of {
-		step := control.Step{Account: a.label(s.Account), Outcome: s.Outcome, Evidence: s.Evidence}
+		step := control.Step{Account: string(s.Account), Label: a.label(s.Account), Outcome: s.Outcome, Evidence: s.Evidence}
 		if !s.Until.IsZero() {
 			step.Until = s.Until.UTC()
 		}

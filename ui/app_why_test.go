@@ -32,11 +32,11 @@ func TestWhyTellsWhoWasSkippedAndOnWhichEvidence(t *testing.T) {
 	}
 	met, passed := reply.Decisions[0], reply.Decisions[1:]
 	const evidence = "5-hour limit reached (429)"
-	if met.Candidates != 3 || len(met.Skipped) != 0 || len(met.Steps) != 2 || met.Steps[0].Account != "work" || met.Steps[0].Evidence != evidence || met.Steps[0].Until.IsZero() {
+	if met.Candidates != 3 || len(met.Skipped) != 0 || len(met.Steps) != 2 || met.Steps[0].Label != "work" || met.Steps[0].Evidence != evidence || met.Steps[0].Until.IsZero() {
 		t.Errorf("the request that met the limit: %+v", met)
 	}
 	for _, d := range passed {
-		want := []control.Step{{Account: "work", Outcome: rotation.OutcomeSkipped, Evidence: evidence, Until: met.Steps[0].Until}}
+		want := []control.Step{{Account: met.Steps[0].Account, Label: "work", Outcome: rotation.OutcomeSkipped, Evidence: evidence, Until: met.Steps[0].Until}}
 		if d.Candidates != 2 || !reflect.DeepEqual(d.Skipped, want) || len(d.Steps) != 1 || d.Steps[0].Account != met.Steps[1].Account || d.Status != 200 {
 			t.Errorf("a request that passed it by: %+v", d)
 		}

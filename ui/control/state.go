@@ -373,7 +373,8 @@ type Decision struct {
 
 // Step is one account considered for a request.
 type Step struct {
-	Account  string    `json:"account"` // its label
+	Account  string    `json:"account"` // its id
+	Label    string    `json:"label"`
 	Outcome  string    `json:"outcome"` // "skipped", or a verdict's word
 	Evidence string    `json:"evidence"`
 	Until    time.Time `json:"until,omitzero"` // how long that keeps the account away; zero: not known, or not by time

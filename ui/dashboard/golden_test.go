@@ -177,9 +177,9 @@ func oneAccount() control.State {
 }
 
 func decisions() []control.Decision {
-	served := control.Step{Account: "work", Outcome: "pass"}
-	old := control.Step{Account: "old", Outcome: "skipped", Evidence: "sign in again: revoked"}
-	lab := control.Step{Account: "lab", Outcome: "skipped", Evidence: "5-hour limit reached (429)", Until: fixedNow.Add(37*time.Minute + 41*time.Second)}
+	served := control.Step{Account: "a1", Label: "work", Outcome: "pass"}
+	old := control.Step{Account: "a4", Label: "old", Outcome: "skipped", Evidence: "sign in again: revoked"}
+	lab := control.Step{Account: "a3", Label: "lab", Outcome: "skipped", Evidence: "5-hour limit reached (429)", Until: fixedNow.Add(37*time.Minute + 41*time.Second)}
 	met := lab
 	met.Outcome = "limited"
 	all := []control.Decision{{

@@ -595,3 +595,32 @@ func TestWithoutAnEngineKeysThatNeedOneSaySo(t *testing.T) {
 		}
 	})
 }
+
+// What is decided while one looks is seen, also when the account gets another name.
+func TestWhyFollowsWhatHappens(t *testing.T) {
+	all := decisions()
+	e := &fakeEngine{state: busy()}
+	e.answer = func(control.Request) (control.Reply, error) { return control.Reply{Decisions: all}, nil }
+	withEngine(t, e, func(s *screen) {
+		s.press("j", "j", "w")
+		s.wants("12 requests passed it by")
+		more := all[len(all)-1]
+		more.At = more.At.Add(time.Second)
+		all = append(slices.Clone(all), more)
+		s.wait(whyPace)
+		st := busy()
+		st.Accounts[2].Label = "bench"
+		s.show(st)
+		s.wants("Why bench", "13 requests passed it by")
+		s.show(busy()) // too soon
+		if got := len(e.requests()); got != 2 {
+			t.Errorf("asked %d times", got)
+		}
+		e.answer = func(control.Request) (control.Reply, error) {
+			return control.Reply{}, &control.Error{Message: "the engine is busy"}
+		}
+		s.wait(whyPace)
+		s.show(busy())
+		s.wants("the engine is busy")
+	})
+}

@@ -13,30 +13,43 @@ import (
 	"github.com/oauthmux/oauthmux/ui/control"
 )
 
+// whyPace is how often an engine is asked again while the answer is on the screen.
+const whyPace = 2 * time.Second
+
 // whyOverlay shows what an account waits for, and the last decisions about it: which
 // accounts a request considered, what spoke against them, and how it ended.
 type whyOverlay struct {
 	scroller
 	account       string
-	name          string // the account's label as the engine writes it
-	busy          bool
+	have, asking  bool
+	next          time.Time          // when the engine is asked again
 	decisions     []control.Decision // oldest first
 	trouble, rest []story            // of them
 	problem, hint string
 }
 
 func (m *model) openWhy(r *row) tea.Cmd {
-	o := &whyOverlay{scroller: scroller{m: m}, account: r.ID, name: r.Label, busy: true}
+	o := &whyOverlay{scroller: scroller{m: m}, account: r.ID}
 	m.overlay = o
-	return m.jobs.do(m.o.Engine, o, control.Request{Action: control.ActionWhy, Account: r.ID})
+	return o.ask()
+}
+
+func (o *whyOverlay) ask() tea.Cmd {
+	o.asking = true
+	return o.m.jobs.do(o.m.o.Engine, o, control.Request{Action: control.ActionWhy, Account: o.account})
 }
 
 func (o *whyOverlay) update(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case replyMsg:
-		o.busy = false
-		o.tell(msg.reply.Decisions)
-		o.problem, o.hint = o.m.errorWords(msg.err)
+		o.have, o.asking, o.next = true, false, o.m.wall.Add(whyPace)
+		if o.problem, o.hint = o.m.errorWords(msg.err); msg.err == nil {
+			o.tell(msg.reply.Decisions)
+		}
+	case stateMsg:
+		if !o.asking && !o.m.wall.Before(o.next) {
+			return o.ask() // something happened
+		}
 	case tea.KeyMsg:
 		if matches(msg, keys.Why) {
 			o.m.close()
@@ -52,7 +65,7 @@ func (o *whyOverlay) view(width, height int) panel {
 	p := panel{title: "Why " + m.labelOf(o.account)}
 	lines := o.standing(width)
 	switch {
-	case o.busy:
+	case !o.have:
 		lines = append(lines, m.spinner()+t.dim.Render(" asking the engine"))
 	case o.problem != "":
 		lines = append(lines, m.problemLines(o.problem, o.hint, width)...)

@@ -67,15 +67,15 @@ func served(d *control.Decision) bool {
 // on at all.
 func (o *whyOverlay) troubled(d *control.Decision) bool {
 	return d.Status >= 400 || slices.ContainsFunc(d.Steps, func(s control.Step) bool {
-		return s.Account == o.name && s.Outcome != passOutcome && s.Outcome != leftOutcome
+		return s.Account == o.account && s.Outcome != passOutcome && s.Outcome != leftOutcome
 	})
 }
 
 // passedBy reports whether a request went elsewhere because the account was not to be
 // had.
 func (o *whyOverlay) passedBy(d *control.Decision) bool {
-	return slices.ContainsFunc(d.Skipped, func(s control.Step) bool { return s.Account == o.name }) &&
-		!slices.ContainsFunc(d.Steps, func(s control.Step) bool { return s.Account == o.name })
+	return slices.ContainsFunc(d.Skipped, func(s control.Step) bool { return s.Account == o.account }) &&
+		!slices.ContainsFunc(d.Steps, func(s control.Step) bool { return s.Account == o.account })
 }
 
 // tell makes stories of decisions: of what went wrong, and of the rest.
@@ -115,7 +115,7 @@ func (o *whyOverlay) drawStories(width int) []string {
 // considered, where that was more than the one that served them.
 func (o *whyOverlay) draw(r *story, width int) []string {
 	lines := []string{ansi.Truncate(o.drawHead(r), width, "…")}
-	if served(r.Decision) && len(r.Skipped) == 0 && len(r.Steps) == 1 && r.Steps[0].Account == o.name {
+	if served(r.Decision) && len(r.Skipped) == 0 && len(r.Steps) == 1 && r.Steps[0].Account == o.account {
 		return lines // that is all there is to say
 	}
 	for i := range r.Skipped {
@@ -165,10 +165,10 @@ func (o *whyOverlay) drawStep(s *control.Step, width int) []string {
 		evidence = strings.TrimPrefix(evidence+", until "+moment(s.Until, m.now, m.zone), ", ")
 	}
 	label := t.text
-	if s.Account == o.name {
+	if s.Account == o.account {
 		label = t.accent
 	}
-	prefix := "  " + label.Render(fit(m.text(s.Account, whyLabel), whyLabel)) + " " +
+	prefix := "  " + label.Render(fit(m.text(s.Label, whyLabel), whyLabel)) + " " +
 		t.outcome(s.Outcome).Render(fit(m.text(word, whyOutcome), whyOutcome)) + " "
 	return m.hang(prefix, evidence, width, t.dim)
 }
