@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/oauthmux/oauthmux/accounts"
@@ -21,6 +22,7 @@ import (
 // away at the end, its key lies in memory only, and its port is a free one.
 type demo struct {
 	home   string
+	held   *flock.Flock // while the demo runs: others throw its home away when it does not
 	server *simulator.Server
 	scene  simulator.Scene
 	app    *App
@@ -45,8 +47,8 @@ func openDemo(ctx context.Context, o demoOptions) (_ *demo, err error) {
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	if d.home, err = os.MkdirTemp("", "oauthmux-demo-"); err != nil {
-		return nil, fmt.Errorf("make a home for the demo: %w", err)
+	if d.home, d.held, err = demoHome(os.TempDir()); err != nil {
+		return nil, err
 	}
 	d.server = simulator.New(d.scene.Options)
 	for i, u := range d.scene.Users {
@@ -173,6 +175,7 @@ func (d *demo) Close() error {
 	if d.home == "" {
 		return nil
 	}
+	_ = d.held.Close()
 	if err := os.RemoveAll(d.home); err != nil {
 		return fmt.Errorf("throw the demo's home away: %w", err)
 	}
