@@ -186,15 +186,17 @@ func TestALineOfNumbers(t *testing.T) {
 		want    string
 	}{
 		{uni, []int{0, 1, 2, 3, 4, 5, 6, 7}, 8, "▁▂▃▄▅▆▇█"},
-		{uni, []int{0, 1, 1000, 0}, 8, "▁▂█▁"}, // anything is more than nothing
-		{uni, []int{0, 0, 0}, 8, "▁▁▁"},
-		{uni, []int{5}, 8, "█"},
-		{uni, []int{1, 0, 0, 7, 7}, 3, "▂▁█"}, // two in a cell, counted from the newest: 1, 0+0, 7+7
+		{uni, []int{0, 1, 1000, 0}, 4, "▁▂█▁"}, // anything is more than nothing
+		{uni, []int{0, 0, 0}, 8, "▁▁▁▁▁▁▁▁"},
+		{uni, []int{5}, 3, "███"},
+		{uni, []int{1, 1, 0, 0, 7, 7}, 3, "▂▁█"}, // two in a cell
+		{uni, []int{3, 0, 6}, 2, "▅█"},           // one and a half: 3 and half of 0, half of 0 and 6
+		{uni, []int{0, 7}, 6, "▁▁▁███"},
 		{asc, []int{0, 1, 2, 3, 4, 5, 6, 7}, 8, "_.:-=+*#"},
-		{uni, []int{0, 1, 5, 8, 15, 9}, 8, "   ▁█▂\n▁▂▆███"},
-		{uni, []int{0, 1, 1000, 500}, 8, "  █ \n  █▅\n▁▂██"},
-		{uni, []int{0, 0}, 8, "  \n▁▁"},
-		{asc, []int{0, 15, 7}, 8, " # \n_##"},
+		{uni, []int{0, 1, 5, 8, 15, 9}, 6, "   ▁█▂\n▁▂▆███"},
+		{uni, []int{0, 1, 1000, 500}, 4, "  █ \n  █▅\n▁▂██"},
+		{uni, []int{0, 0}, 2, "  \n▁▁"},
+		{asc, []int{0, 15, 7}, 3, " # \n_##"},
 	} {
 		height := 1 + strings.Count(tt.want, "\n")
 		if got := strings.Join(tt.k.spark(tt.numbers, tt.width, height), "\n"); got != tt.want {
@@ -224,7 +226,7 @@ func TestHowLongTheLineOfTrafficIs(t *testing.T) {
 
 func TestTheTrafficOfAnAccount(t *testing.T) {
 	onScreen(t, 160, 39, forecasting(), func(s *screen) {
-		if l := s.lineWith("last 5 h", "279 requests", "reading just now, from response headers"); !strings.Contains(l, "   ▁▁▂▂▃▄▆█▆▆▄▃▂▁▁▂▄█▆▂   ") {
+		if l := s.lineWith("last 5 h", "279 requests", "reading just now, from response headers"); !strings.Contains(l, "   ▁▁▁▂▂▂▃▃▄▅▇██▇▆▆▄▃▃▂▂▁▁▁▂▃▄▇█▆▄▃   ") {
 			t.Errorf("the line is %q", l)
 		}
 		s.press("j") // has had no request
@@ -257,8 +259,12 @@ func TestTheTrafficMovesOn(t *testing.T) {
 	onScreen(t, 160, 39, st, func(s *screen) {
 		for _, want := range []string{"▁█▁▂", "█▁▂▁", "▁█▁▁", "█▁▁▁", "▁▁▁▁"} {
 			l := s.lineWith("last 1m20s")
-			if !strings.Contains(l, "   "+want+"   ") {
-				t.Errorf("the line is %q, want %s in it", l, want)
+			var wide strings.Builder
+			for _, r := range want { // four spans below a bar of 32 cells
+				wide.WriteString(strings.Repeat(string(r), 8))
+			}
+			if !strings.Contains(l, "   "+wide.String()+"   ") {
+				t.Errorf("the line is %q, want %s in it", l, wide.String())
 			}
 			s.wait(20 * time.Second)
 		}

@@ -53,11 +53,10 @@ func (m *model) upToNow(t control.Traffic) []int {
 	return requests
 }
 
-// spark draws numbers as columns of so many lines, in at most so many cells:
-// neighbours share a cell where there are more. Nothing is the lowest step, and
-// anything is above it, so that it reads without colours too.
+// spark draws numbers as columns of so many lines, spread over so many cells. Nothing
+// is the lowest step, and anything is above it, so that it reads without colours too.
 func (k *ink) spark(numbers []int, width, height int) []string {
-	sums := shared(numbers, width)
+	sums := spread(numbers, width)
 	whole := len(k.g.spark)
 	top, steps := max(slices.Max(sums), 1), whole*height-1
 	lines := make([]string, height)
@@ -92,20 +91,17 @@ func (k *ink) spark(numbers []int, width, height int) []string {
 	return lines
 }
 
-// shared adds up neighbours until the numbers fit into so many cells, the newest of
-// them alone where they do not divide.
-func shared(numbers []int, cells int) []int {
-	per := (len(numbers) + cells - 1) / cells
-	var sums []int
-	for end := len(numbers); end > 0; end -= per {
-		sum := 0
-		for _, n := range numbers[max(0, end-per):end] {
-			sum += n
+// spread spreads numbers over so many cells, in proportion: a cell has the mean of
+// what it covers, each number by its part in it. All are as many times too large.
+func spread(numbers []int, cells int) []int {
+	out := make([]int, cells)
+	for j := range out {
+		from, to := j*len(numbers), (j+1)*len(numbers) // a number covers as much as there are cells
+		for i := from / cells; i*cells < to; i++ {
+			out[j] += numbers[i] * (min(to, (i+1)*cells) - max(from, i*cells))
 		}
-		sums = append(sums, sum)
 	}
-	slices.Reverse(sums)
-	return sums
+	return out
 }
 
 // trafficLabel names the time that the spans of t cover: last 5 h, last 90 s.
@@ -162,7 +158,7 @@ func (m *model) drawReading(r *row) []string {
 	if sum > 0 {
 		words = "  " + counted(sum, "request")
 	}
-	lines := k.spark(requests, c.bar+4, 1+m.lay.tower) // no percentage follows: all but the gap is free
+	lines := k.spark(requests, c.bar, 1+m.lay.tower)
 	last := len(lines) - 1
 	for i := range lines[:last] {
 		lines[i] = strings.Repeat(" ", c.start) + lines[i]
