@@ -3,6 +3,7 @@ package accounts
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/oauthmux/oauthmux/accounts/vault"
 )
@@ -32,7 +33,7 @@ func problemOf(err error) problem {
 		if te.Temporary() {
 			return problem{err.Error(), "the provider is in trouble; try again in a while", FailureTrouble}
 		}
-		return problem{fmt.Sprintf("the code was refused (%v)", te), "it may be cut short, used already or too old; copy all of it, or start again", FailureRefused}
+		return problem{strings.TrimSpace(fmt.Sprintf("the code was refused (%d %s", te.StatusCode, te.ErrorCode)) + ")", "it may be cut short, used already or too old; copy all of it, or start again", FailureRefused}
 	}
 	if key, ok := errors.AsType[*vault.KeyError](err); ok {
 		message, hint := key.State.Describe()
