@@ -20,7 +20,7 @@ const (
 // document is accounts.json in memory. A published one never changes: a writer
 // works on a clone.
 type document struct {
-	accounts  []entry // by provider, then order
+	accounts  []*entry // by provider, then order
 	preferred map[ProviderID]ID
 	terms     map[ProviderID]time.Time // when the notice was accepted
 	strategy  string                   // how accounts are chosen, if the person said so on the screen
@@ -32,7 +32,8 @@ type document struct {
 	sum [sha256.Size]byte // of the bytes on disk; zero: never written
 }
 
-// entry is an account and the fields of it that this version does not know.
+// entry is an account and the fields of it that this version does not know. It is
+// replaced, never written to: documents share it, and so does who asked for Shared.
 type entry struct {
 	Account
 	extra fields
@@ -82,7 +83,7 @@ func parseDocument(raw []byte) (*document, error) {
 		return nil, &damageError{"it has no list of accounts"}
 	}
 	d := &document{
-		accounts:  make([]entry, 0, len(*wire.Accounts)),
+		accounts:  make([]*entry, 0, len(*wire.Accounts)),
 		preferred: wire.Preferred,
 		terms:     wire.Terms,
 		strategy:  wire.Strategy,
@@ -111,17 +112,19 @@ func parseDocument(raw []byte) (*document, error) {
 	return d, nil
 }
 
-func parseEntry(raw json.RawMessage) (entry, error) {
-	var e entry
+func parseEntry(raw json.RawMessage) (*entry, error) {
 	if len(raw) == 0 || raw[0] != '{' {
-		return e, errors.New("it is not an object")
+		return nil, errors.New("it is not an object")
 	}
-	if err := json.Unmarshal(raw, &e.Account); err != nil {
-		return e, damaged(err)
+	var a Account
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return nil, damaged(err)
 	}
-	var err error
-	e.extra, err = unknownFields(raw, accountKeys)
-	return e, err
+	extra, err := unknownFields(raw, accountKeys)
+	if err != nil {
+		return nil, err
+	}
+	return &entry{a, extra}, nil
 }
 
 // damaged turns an error of encoding/json into words without the file's own.
@@ -174,11 +177,12 @@ func (d *document) encode() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func (e entry) encode() ([]byte, error) {
-	if e.Cooldowns == nil {
-		e.Cooldowns = []Cooldown{}
+func (e *entry) encode() ([]byte, error) {
+	a := e.Account
+	if a.Cooldowns == nil {
+		a.Cooldowns = []Cooldown{}
 	}
-	raw, err := json.Marshal(e.Account)
+	raw, err := json.Marshal(a)
 	if err != nil || len(e.extra) == 0 {
 		return raw, err
 	}
@@ -203,8 +207,7 @@ func nonNil[K comparable, V any](m map[K]V) map[K]V {
 	return m
 }
 
-// clone returns a copy that may be changed, but for what is inside an entry:
-// an entry is replaced, never written to.
+// clone returns a copy that may be changed, but for what is inside an entry.
 func (d *document) clone() *document {
 	next := *d
 	next.accounts = slices.Clone(d.accounts)
@@ -216,24 +219,27 @@ func (d *document) clone() *document {
 // settle puts the accounts in order, numbers them per provider from 1, makes
 // the labels what they promise to be, and forgets a choice that is gone.
 func (d *document) settle() {
-	slices.SortStableFunc(d.accounts, func(a, b entry) int {
+	slices.SortStableFunc(d.accounts, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Order, b.Order), cmp.Compare(a.ID, b.ID))
 	})
 	d.places = make(map[ID]int, len(d.accounts)) // a new one: the old one is shared
 	owners := make(map[string]ID, len(d.accounts))
 	taken := func(label string) bool { return owners[labelKey(label)] != "" }
-	for i := range d.accounts {
-		a := &d.accounts[i]
-		if i > 0 && d.accounts[i-1].Provider == a.Provider {
-			a.Order = d.accounts[i-1].Order + 1
-		} else {
-			a.Order = 1
+	for i, e := range d.accounts {
+		order, label := 1, e.Label
+		if i > 0 && d.accounts[i-1].Provider == e.Provider {
+			order = d.accounts[i-1].Order + 1
 		}
-		if label, err := checkLabel(a.Label); err != nil || label != a.Label || taken(label) {
-			a.Label = a.freeLabel(taken, d.meant(a.ID))
+		if clean, err := checkLabel(label); err != nil || clean != label || taken(label) {
+			label = e.freeLabel(taken, d.meant(e.ID))
 		}
-		owners[labelKey(a.Label)] = a.ID
-		d.places[a.ID] = i
+		if order != e.Order || label != e.Label {
+			a := e.Account
+			a.Order, a.Label = order, label
+			d.replace(i, a)
+		}
+		owners[labelKey(label)] = e.ID
+		d.places[e.ID] = i
 	}
 	for p, id := range d.preferred {
 		if i := d.index(id); i < 0 || d.accounts[i].Provider != p {
@@ -242,20 +248,25 @@ func (d *document) settle() {
 	}
 }
 
+// replace puts a in the place of the i-th account.
+func (d *document) replace(i int, a Account) {
+	d.accounts[i] = &entry{a, d.accounts[i].extra}
+}
+
 // index returns where the account is, or -1.
 func (d *document) index(id ID) int {
 	if i, ok := d.places[id]; ok && i < len(d.accounts) && d.accounts[i].ID == id {
 		return i
 	}
-	return slices.IndexFunc(d.accounts, func(e entry) bool { return e.ID == id })
+	return slices.IndexFunc(d.accounts, func(e *entry) bool { return e.ID == id })
 }
 
 // owner returns the account that has the label, whatever its case.
 func (d *document) owner(label string) (Account, bool) {
 	key := labelKey(label)
-	for i := range d.accounts {
-		if labelKey(d.accounts[i].Label) == key {
-			return d.accounts[i].Account, true
+	for _, e := range d.accounts {
+		if labelKey(e.Label) == key {
+			return e.Account, true
 		}
 	}
 	return Account{}, false
@@ -263,9 +274,9 @@ func (d *document) owner(label string) (Account, bool) {
 
 // identified returns the account of a provider that belongs to an identity.
 func (d *document) identified(p ProviderID, identity string) (Account, bool) {
-	for i := range d.accounts {
-		if a := &d.accounts[i]; identity != "" && a.Provider == p && a.Identity == identity {
-			return a.Account, true
+	for _, e := range d.accounts {
+		if identity != "" && e.Provider == p && e.Identity == identity {
+			return e.Account, true
 		}
 	}
 	return Account{}, false

@@ -33,7 +33,7 @@ func (r *Registry) Edit(id ID, change func(*Account) error) (Account, error) {
 		}
 		a.Email, a.Org, a.Plan = plainText(a.Email), plainText(a.Org), plainText(a.Plan)
 		a.NeedsYou = plainText(a.NeedsYou)
-		d.accounts[i].Account = a
+		d.replace(i, a)
 		edited = a.Clone()
 		return nil
 	})
@@ -132,7 +132,9 @@ func (r *Registry) reorder(id ID, to func(position int) int) error {
 		at := min(max(to(from-first+1), 1)-1, last-first) + first
 		d.accounts = slices.Insert(slices.Delete(d.accounts, from, from+1), at, moved)
 		for i := first; i <= last; i++ {
-			d.accounts[i].Order = i - first + 1
+			a := d.accounts[i].Account
+			a.Order = i - first + 1
+			d.replace(i, a)
 		}
 		return nil
 	})
@@ -242,5 +244,5 @@ func (d *document) add(a Account) {
 	if a.Order == 0 {
 		a.Order = len(d.accounts) + 1
 	}
-	d.accounts = append(d.accounts, entry{Account: a})
+	d.accounts = append(d.accounts, &entry{Account: a})
 }

@@ -34,15 +34,14 @@ func nameKey(name string) string {
 	return strings.ToLower(norm.NFC.String(strings.TrimSpace(name)))
 }
 
-func (e entry) names() (id, label, email string) { return string(e.ID), e.Label, e.Email }
+func (e *entry) names() (id, label, email string) { return string(e.ID), e.Label, e.Email }
 
 // named returns another account than id that a person may mean by name.
 func (d *document) named(id ID, name string) (Account, bool) {
 	key := nameKey(name)
-	for i := range d.accounts {
-		a := &d.accounts[i].Account
-		if a.ID != id && (nameKey(a.Label) == key || nameKey(string(a.ID)) == key || nameKey(a.Email) == key) {
-			return *a, true
+	for _, e := range d.accounts {
+		if e.ID != id && (nameKey(e.Label) == key || nameKey(string(e.ID)) == key || nameKey(e.Email) == key) {
+			return e.Account, true
 		}
 	}
 	return Account{}, false

@@ -103,20 +103,41 @@ func (r *Registry) read() (*document, os.FileInfo, error) {
 func (r *Registry) All() []Account {
 	doc := r.document()
 	all := make([]Account, len(doc.accounts))
-	for i := range doc.accounts {
-		all[i] = doc.accounts[i].Clone()
+	for i, e := range doc.accounts {
+		all[i] = e.Clone()
 	}
 	return all
 }
 
 // Get returns the account of that id, or ErrNotFound.
 func (r *Registry) Get(id ID) (Account, error) {
+	a, err := r.Shared(id)
+	if err != nil {
+		return Account{}, err
+	}
+	return a.Clone(), nil
+}
+
+// AllShared is All without the copies (see Shared).
+func (r *Registry) AllShared() []*Account {
+	doc := r.document()
+	all := make([]*Account, len(doc.accounts))
+	for i, e := range doc.accounts {
+		all[i] = &e.Account
+	}
+	return all
+}
+
+// Shared is Get without the copy, for who keeps accounts by the thousand: the
+// account as the registry holds it. The registry writes to none, it replaces them.
+// Neither may who asks.
+func (r *Registry) Shared(id ID) (*Account, error) {
 	doc := r.document()
 	i := doc.index(id)
 	if i < 0 {
-		return Account{}, fmt.Errorf("account %q: %w", id, ErrNotFound)
+		return nil, fmt.Errorf("account %q: %w", id, ErrNotFound)
 	}
-	return doc.accounts[i].Clone(), nil
+	return &doc.accounts[i].Account, nil
 }
 
 // Latest is Get after a look at what other processes wrote, which Run may not have
@@ -129,7 +150,7 @@ func (r *Registry) Latest(id ID) (Account, error) {
 // Find returns the account that is meant by name (see Lookup). No account is
 // ErrNotFound, several an *AmbiguousError.
 func (r *Registry) Find(name string) (Account, error) {
-	matches := Lookup(r.document().accounts, name, entry.names)
+	matches := Lookup(r.document().accounts, name, (*entry).names)
 	switch len(matches) {
 	case 0:
 		return Account{}, fmt.Errorf("account %q: %w", cleanLabel(name), ErrNotFound)
@@ -156,7 +177,7 @@ func (r *Registry) Preferred(p ProviderID) ID {
 	if id := doc.preferred[p]; id != "" {
 		return id
 	}
-	i, _ := slices.BinarySearchFunc(doc.accounts, p, func(e entry, p ProviderID) int { return cmp.Compare(e.Provider, p) })
+	i, _ := slices.BinarySearchFunc(doc.accounts, p, func(e *entry, p ProviderID) int { return cmp.Compare(e.Provider, p) })
 	if i < len(doc.accounts) && doc.accounts[i].Provider == p {
 		return doc.accounts[i].ID
 	}

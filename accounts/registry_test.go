@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -87,6 +88,34 @@ func TestACopyOfAnAccountIsTheCallersOwn(t *testing.T) {
 	_, err := r.Edit(a.ID, func(a *Account) error { a.Cooldowns[0].Scope = "changed"; return failed })
 	if now, _ := r.Get(a.ID); !errors.Is(err, failed) || now.Cooldowns[0].Scope != "x" {
 		t.Errorf("an edit that failed (%v) left %+v", err, now)
+	}
+}
+
+func TestASharedAccountIsReplacedNotChanged(t *testing.T) {
+	r := openRegistry(t, t.TempDir(), nil)
+	a := add(t, r, Account{Label: "one", Cooldowns: []Cooldown{{Scope: "x"}}})
+	add(t, r, Account{Label: "two"})
+	all := r.AllShared()
+	shared, err := r.Shared(a.ID)
+	if err != nil || shared != all[0] || len(all) != 2 {
+		t.Fatalf("got %p, %v, want the first of %v", shared, err, all)
+	}
+	want := shared.Clone()
+	edit := func(a *Account) error { a.Email, a.Cooldowns[0].Scope = "x@y", "changed"; return nil }
+	if _, err := r.Edit(a.ID, edit); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Rename(a.ID, "three"), r.Move(a.ID, 2), r.Remove(all[1].ID)); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(*shared, want) {
+		t.Errorf("it became\n%+v, want\n%+v", *shared, want)
+	}
+	if now, err := r.Shared(a.ID); err != nil || now.Label != "three" || now.Email != "x@y" || now.Order != 1 || now.Cooldowns[0].Scope != "changed" {
+		t.Errorf("the account is %+v, %v", now, err)
+	}
+	if _, err := r.Shared(all[1].ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of the one that was removed: %v", err)
 	}
 }
 
@@ -273,7 +302,7 @@ func writeThousand(tb testing.TB, dir string) {
 	tb.Helper()
 	d := &document{}
 	for i := range 1000 {
-		d.accounts = append(d.accounts, entry{Account: Account{
+		d.accounts = append(d.accounts, &entry{Account: Account{
 			ID: newID(), Provider: "p", Identity: fmt.Sprint("who", i), Label: fmt.Sprint("label ", i), Email: fmt.Sprintf("user%d@example.org", i), Order: i,
 			Usage: usage.Snapshot{Windows: []usage.Window{{Name: usage.FiveHour}, {Name: usage.SevenDay}}},
 		}})
