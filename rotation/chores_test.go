@@ -26,7 +26,7 @@ type crew struct {
 func newCrew(ids ...accounts.ID) *crew {
 	c := &crew{}
 	for _, id := range ids {
-		c.members = append(c.members, Member{Account: accounts.Account{ID: id, Provider: "anthropic", TokenExpiresAt: time.Now().Add(8 * time.Hour)}})
+		c.members = append(c.members, Member{Account: &accounts.Account{ID: id, Provider: "anthropic", TokenExpiresAt: time.Now().Add(8 * time.Hour)}})
 	}
 	return c
 }
@@ -58,18 +58,24 @@ func (c *crew) change(id accounts.ID, f func(*Member)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.members {
-		if c.members[i].Account.ID == id {
-			f(&c.members[i])
+		if m := &c.members[i]; m.Account.ID == id {
+			m.Account = new(*m.Account) // who has it already keeps it as it was
+			f(m)
 		}
 	}
 }
 
-// Get, All, Preferred and Edit make a crew the Accounts of a test as well.
+// Get, Shared, AllShared, Preferred and Edit make a crew the Accounts of a test as well.
 func (c *crew) Get(id accounts.ID) (accounts.Account, error) {
 	return c.Edit(id, func(*accounts.Account) error { return nil })
 }
 
-func (c *crew) All() []accounts.Account                   { return nil }
+func (c *crew) Shared(id accounts.ID) (*accounts.Account, error) {
+	a, err := c.Get(id)
+	return &a, err
+}
+
+func (c *crew) AllShared() []*accounts.Account            { return nil }
 func (c *crew) Preferred(accounts.ProviderID) accounts.ID { return "" }
 
 func (c *crew) Edit(id accounts.ID, f func(*accounts.Account) error) (accounts.Account, error) {
@@ -77,11 +83,11 @@ func (c *crew) Edit(id accounts.ID, f func(*accounts.Account) error) (accounts.A
 	defer c.mu.Unlock()
 	for i := range c.members {
 		if c.members[i].Account.ID == id {
-			a := c.members[i].Account
+			a := *c.members[i].Account
 			if err := f(&a); err != nil {
 				return accounts.Account{}, err
 			}
-			c.members[i].Account = a
+			c.members[i].Account = &a
 			return a, nil
 		}
 	}

@@ -47,6 +47,7 @@ func (c *crew) jump(d time.Duration) {
 	}
 	for i := range c.members {
 		m := &c.members[i]
+		m.Account = new(m.Account.Clone())
 		back(&m.Account.TokenExpiresAt)
 		back(&m.Account.LoggedInAt)
 		back(&m.Account.Reads.NotBefore)

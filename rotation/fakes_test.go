@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -35,10 +34,19 @@ func newBook(ids ...accounts.ID) *book {
 	return b
 }
 
-func (b *book) All() []accounts.Account {
+func (b *book) AllShared() []*accounts.Account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.all)
+	all := make([]*accounts.Account, len(b.all))
+	for i := range b.all {
+		all[i] = new(b.all[i])
+	}
+	return all
+}
+
+func (b *book) Shared(id accounts.ID) (*accounts.Account, error) {
+	a, err := b.Get(id)
+	return &a, err
 }
 
 func (b *book) Get(id accounts.ID) (accounts.Account, error) {

@@ -91,16 +91,16 @@ func (p *Pool) writeLate(s *seat) {
 func (p *Pool) write(now time.Time) {
 	var failed []*seat
 	for {
-		s, id, owned := p.nextWrite(now)
+		s, m := p.nextWrite(now)
 		if s == nil {
 			break
 		}
-		_, err := p.accounts.Edit(id, func(a *accounts.Account) error {
-			a.Cooldowns, a.Usage, a.LastStatus, a.Counts = owned.Cooldowns, owned.Usage, owned.LastStatus, owned.Counts
+		_, err := p.accounts.Edit(m.Account.ID, func(a *accounts.Account) error {
+			a.Cooldowns, a.Usage, a.LastStatus, a.Counts = m.Cooldowns, m.Usage, m.LastStatus, m.Counts
 			return nil
 		})
 		if err != nil && !errors.Is(err, accounts.ErrNotFound) {
-			p.log.Warn("account record not written", "account", id, "error", err)
+			p.log.Warn("account record not written", "account", m.Account.ID, "error", err)
 			failed = append(failed, s)
 		}
 	}
@@ -112,7 +112,7 @@ func (p *Pool) write(now time.Time) {
 }
 
 // nextWrite takes the next record that is due; a nil seat when none is.
-func (p *Pool) nextWrite(now time.Time) (*seat, accounts.ID, accounts.Account) {
+func (p *Pool) nextWrite(now time.Time) (*seat, Member) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
@@ -126,12 +126,11 @@ func (p *Pool) nextWrite(now time.Time) (*seat, accounts.ID, accounts.Account) {
 				continue // written with a cooldown meanwhile
 			}
 		default:
-			return nil, "", accounts.Account{}
+			return nil, Member{}
 		}
 		s.urgent, s.lazy = false, false
 		if s.lane != nil {
-			m := s.member()
-			return s, m.Account.ID, m.Account
+			return s, *s.member()
 		}
 	}
 }

@@ -161,12 +161,12 @@ func TestCountersBeginAtLocalMidnight(t *testing.T) {
 		lease.answered(seen{status: 200}, time.Now()) // the same request's second answer
 		lease.Release()
 		p.wentOn("a", "b", time.Second, "429")
-		if c := p.Members(house)[0].Account.Counts; c.Requests != 1 || c.Failovers != 1 {
+		if c := p.Members(house)[0].Counts; c.Requests != 1 || c.Failovers != 1 {
 			t.Errorf("counts %+v", c)
 		}
 		year, month, day := time.Now().Date()
 		time.Sleep(time.Until(time.Date(year, month, day+1, 0, 0, 0, 0, time.Local)))
-		c := p.Members(house)[0].Account.Counts
+		c := p.Members(house)[0].Counts
 		if c.Requests != 0 || c.Failovers != 0 || c.Day != time.Now().Format(time.DateOnly) {
 			t.Errorf("counts after midnight %+v", c)
 		}

@@ -98,7 +98,7 @@ func (p *Pool) Next(provider accounts.ProviderID) (accounts.Account, bool) {
 	if c.seat == nil {
 		return accounts.Account{}, false
 	}
-	return c.seat.member().Account, true
+	return c.seat.member().account(), true
 }
 
 // choice is who serves a request.
@@ -162,7 +162,7 @@ func (p *Pool) lease(c choice, ask *Ask, now time.Time) *Lease {
 	p.inFlight++
 	l.touched(c.seat.at)
 	return &Lease{
-		Account:    m.Account,
+		Account:    m.account(),
 		Candidates: len(c.view.members),
 		pool:       p,
 		seat:       c.seat,
@@ -213,11 +213,11 @@ func (l *Lease) answered(a seen, now time.Time) {
 		return // the account was removed meanwhile
 	}
 	m := l.seat.member()
-	m.Account.LastStatus, m.LastError = a.status, a.problem
-	m.Account.Counts = p.counts(m.Account.Counts, now)
+	m.LastStatus, m.LastError = a.status, a.problem
+	m.Counts = p.counts(m.Counts, now)
 	if !l.counted {
 		l.counted = true
-		m.Account.Counts.Requests++
+		m.Counts.Requests++
 	}
 	if len(a.windows) > 0 {
 		p.observe(l.seat, usage.Snapshot{At: now, Source: usage.SourceHeaders, Windows: a.windows})
@@ -261,8 +261,8 @@ func (p *Pool) wentOn(from, to accounts.ID, took time.Duration, evidence string)
 	p.mu.Lock()
 	if s := p.seats[from]; s != nil {
 		m := s.member()
-		m.Account.Counts = p.counts(m.Account.Counts, now)
-		m.Account.Counts.Failovers++
+		m.Counts = p.counts(m.Counts, now)
+		m.Counts.Failovers++
 		p.writeLate(s)
 		s.lane.touched(s.at)
 	}

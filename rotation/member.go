@@ -12,15 +12,27 @@ import (
 // model family.
 type Cooldown = accounts.Cooldown
 
-// Member is an account as the pool sees it. It is a value; its slices are never
-// written to, only replaced.
+// Member is an account as the pool sees it. It is a value; what it points to is
+// never written to, only replaced.
 type Member struct {
-	Account   accounts.Account
-	Cooldowns []Cooldown
+	Account *accounts.Account // as it is stored
+
+	// What is the pool's own. Account may be behind in it: it is stored later.
+	Cooldowns  []Cooldown
+	Usage      usage.Snapshot
+	LastStatus int
+	Counts     accounts.Counts
+
 	InFlight  int
 	LastUsed  time.Time // when it last took a request; zero: not since the start
 	LastError string    // what last went wrong, in words for a person; "": nothing since
-	Usage     usage.Snapshot
+}
+
+// account returns the registry's account with what is the pool's own.
+func (m *Member) account() accounts.Account {
+	a := *m.Account
+	a.Cooldowns, a.Usage, a.LastStatus, a.Counts = m.Cooldowns, m.Usage, m.LastStatus, m.Counts
+	return a
 }
 
 // AvailableAt reports whether the account can take a request of that model

@@ -101,8 +101,7 @@ func (p *Pool) Members(provider accounts.ProviderID) []Member {
 			all = append(all, *known)
 			m := &all[len(all)-1]
 			m.Cooldowns = running(m.Cooldowns, now)
-			m.Account.Cooldowns = m.Cooldowns
-			m.Account.Counts = p.counts(m.Account.Counts, now)
+			m.Counts = p.counts(m.Counts, now)
 		}
 	}
 	return all
@@ -184,14 +183,12 @@ func (p *Pool) Observe(id accounts.ID, s usage.Snapshot) {
 func (p *Pool) observe(s *seat, reading usage.Snapshot) {
 	m := s.member()
 	m.Usage = m.Usage.Merge(reading)
-	m.Account.Usage = m.Usage
 	p.writeLate(s)
 }
 
 // setCooldowns replaces an account's cooldowns. p.mu is held.
 func (p *Pool) setCooldowns(s *seat, all []Cooldown) {
-	m := s.member()
-	m.Cooldowns, m.Account.Cooldowns = all, all
+	s.member().Cooldowns = all
 	s.lane.changed()
 }
 
@@ -257,7 +254,7 @@ func (p *Pool) refetch(id accounts.ID, now time.Time) bool {
 	if s == nil {
 		return false
 	}
-	a, err := p.accounts.Get(id)
+	a, err := p.accounts.Shared(id)
 	if err != nil || a.Provider != s.member().Account.Provider || a.Order != s.member().Account.Order {
 		return false
 	}
@@ -280,13 +277,13 @@ func (p *Pool) adopt(id accounts.ID) {
 
 // reload takes in every record.
 func (p *Pool) reload(now time.Time) {
-	all := p.accounts.All()
-	slices.SortFunc(all, func(a, b accounts.Account) int {
+	all := p.accounts.AllShared()
+	slices.SortFunc(all, func(a, b *accounts.Account) int {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Order, b.Order), cmp.Compare(a.ID, b.ID))
 	})
 	sizes := make(map[accounts.ProviderID]int)
-	for i := range all {
-		sizes[all[i].Provider]++
+	for _, a := range all {
+		sizes[a.Provider]++
 	}
 	before := p.seats
 	p.seats = make(map[accounts.ID]*seat, len(all))
@@ -322,17 +319,16 @@ func (p *Pool) reload(now time.Time) {
 
 // merge lays a record of the registry over what the pool knows of the account.
 // What the pool owns it only takes when the account is new: later it is an echo.
-func (p *Pool) merge(m Member, a accounts.Account, now time.Time) Member {
+func (p *Pool) merge(m Member, a *accounts.Account, now time.Time) Member {
 	known := m.Account
-	if known.ID == "" {
-		m.Cooldowns, m.Usage = running(a.Cooldowns, now), a.Usage
+	m.Account = a
+	if known == nil {
+		m.Cooldowns, m.Usage, m.LastStatus, m.Counts = running(a.Cooldowns, now), a.Usage, a.LastStatus, a.Counts
 		for _, c := range m.Cooldowns {
 			if p.nextEnd.IsZero() || c.Until.Before(p.nextEnd) {
 				p.nextEnd = c.Until
 			}
 		}
-		m.Account = a
-		m.Account.Cooldowns = m.Cooldowns
 		return m
 	}
 	loggedIn := a.LoggedInAt.After(known.LoggedInAt)
@@ -341,8 +337,5 @@ func (p *Pool) merge(m Member, a accounts.Account, now time.Time) Member {
 			return c.Kind == accounts.CoolRenewal || loggedIn && c.Kind == accounts.CoolAuth
 		})
 	}
-	m.Account = a
-	m.Account.Cooldowns, m.Account.Usage = m.Cooldowns, m.Usage
-	m.Account.LastStatus, m.Account.Counts = known.LastStatus, known.Counts
 	return m
 }

@@ -231,7 +231,7 @@ func (r *Recorder) note(m *Member, now time.Time) {
 			r.news = true
 		}
 	}
-	today := m.Account.Counts.Requests
+	today := m.Counts.Requests
 	if took := r.uncounted(rec, today); took > 0 {
 		if rec.tally == nil {
 			rec.tally = new(usage.Tally)

@@ -133,7 +133,7 @@ func (r *recording) forecast(id accounts.ID) (usage.Forecast, bool) {
 func (r *recording) today(id accounts.ID) int {
 	for _, m := range r.pool.Members(house) {
 		if m.Account.ID == id {
-			return m.Account.Counts.Requests
+			return m.Counts.Requests
 		}
 	}
 	return 0
@@ -458,7 +458,7 @@ func filledRecorder(n int) *Recorder {
 	now := time.Now()
 	crew := make([]Member, n)
 	for i := range crew {
-		crew[i].Account.ID = accounts.ID(fmt.Sprintf("account-%04d", i))
+		crew[i].Account = &accounts.Account{ID: accounts.ID(fmt.Sprintf("account-%04d", i))}
 		crew[i].Usage = usage.Snapshot{At: now, Windows: []usage.Window{
 			{Name: usage.FiveHour, Used: 0.2, ResetsAt: now.Add(time.Hour), Length: 5 * time.Hour},
 			{Name: usage.SevenDay, Used: 0.2, ResetsAt: now.Add(time.Hour), Length: 7 * 24 * time.Hour},
@@ -467,7 +467,7 @@ func filledRecorder(n int) *Recorder {
 	r := NewRecorder(RecorderOptions{Pool: members(crew)})
 	r.observe(now)
 	for i := range crew {
-		crew[i].Account.Counts.Requests = 5
+		crew[i].Counts.Requests = 5
 	}
 	r.observe(now)
 	r.write()

@@ -69,7 +69,7 @@ func TestWhatAFailedRenewalCosts(t *testing.T) {
 					k.wantCooling("a", tt.kind, tt.cool)
 				}
 				m := k.pool.Members(house)[0]
-				if m.Account.NeedsLogin != "" || len(m.Cooldowns) != 1 || m.Account.Counts.Failovers != 1 {
+				if m.Account.NeedsLogin != "" || len(m.Cooldowns) != 1 || m.Counts.Failovers != 1 {
 					t.Errorf("member %+v", m)
 				}
 				d := k.pool.Decisions("a")

@@ -20,7 +20,8 @@ type Settings struct {
 // Accounts is where accounts are kept. *accounts.Registry is one. All, Get and
 // Preferred answer from memory.
 type Accounts interface {
-	All() []accounts.Account
+	AllShared() []*accounts.Account // the caller's list of accounts that nobody writes to
+	Shared(id accounts.ID) (*accounts.Account, error)
 	Get(id accounts.ID) (accounts.Account, error)
 	Edit(id accounts.ID, change func(*accounts.Account) error) (accounts.Account, error)
 	Preferred(p accounts.ProviderID) accounts.ID

@@ -21,7 +21,7 @@ func TestAnAnswerSaysWhoServedIt(t *testing.T) {
 		t.Errorf("%q by %v", body, resp.Header)
 	}
 	m := k.pool.Members(house)[0]
-	if m.Account.LastStatus != 200 || len(m.Usage.Windows) != 1 || m.Account.Counts.Requests != 1 || m.LastUsed.IsZero() {
+	if m.LastStatus != 200 || len(m.Usage.Windows) != 1 || m.Counts.Requests != 1 || m.LastUsed.IsZero() {
 		t.Errorf("member %+v", m)
 	}
 	d := k.pool.Decisions("a")
@@ -56,7 +56,7 @@ func TestALimitedAccountHandsTheRequestOn(t *testing.T) {
 				if id := k.book.Preferred(house); id != "a" {
 					t.Errorf("the person's choice became %s", id)
 				}
-				if m := k.pool.Members(house)[0]; m.Account.Counts.Failovers != 1 || m.LastError == "" {
+				if m := k.pool.Members(house)[0]; m.Counts.Failovers != 1 || m.LastError == "" {
 					t.Errorf("member %+v", m)
 				}
 				want := []accounts.EntryKind{accounts.EntryCooling, accounts.EntryFailover}

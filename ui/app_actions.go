@@ -87,9 +87,9 @@ func (a *App) done(id accounts.ID, format string, args ...any) control.Reply {
 	now := time.Now()
 	for _, m := range a.pool.Members("") {
 		if m.Account.ID == id {
-			did := m.Account
-			m.Account, _ = a.registry.Get(id)
-			m.Account.LastStatus, m.Account.Counts = did.LastStatus, did.Counts
+			if stored, err := a.registry.Shared(id); err == nil {
+				m.Account = stored
+			}
 			acc := a.account(&m, now)
 			reply.Account = &acc
 		}

@@ -108,7 +108,7 @@ func (a *App) info() control.Info {
 // account is one account in the words of the contract. It shares only strings with
 // m: a screen keeps it, and would keep all of m with a part of it.
 func (a *App) account(m *rotation.Member, now time.Time) control.Account {
-	acc := &m.Account
+	acc := m.Account
 	out := control.Account{
 		ID: string(acc.ID), Provider: string(acc.Provider), Label: acc.Label, Email: acc.Email, Org: acc.Org, Plan: acc.Plan,
 		Order: acc.Order, Preferred: a.registry.Preferred(acc.Provider) == acc.ID, Paused: acc.Paused,
@@ -121,11 +121,11 @@ func (a *App) account(m *rotation.Member, now time.Time) control.Account {
 		UsageSource:    m.Usage.Source,
 		InFlight:       m.InFlight,
 	}
-	if acc.Counts.Day == now.Local().Format(time.DateOnly) {
-		out.Requests, out.Failovers = acc.Counts.Requests, acc.Counts.Failovers
+	if m.Counts.Day == now.Local().Format(time.DateOnly) {
+		out.Requests, out.Failovers = m.Counts.Requests, m.Counts.Failovers
 	}
-	if acc.LastStatus != 0 {
-		out.LastStatus = new(acc.LastStatus)
+	if m.LastStatus != 0 {
+		out.LastStatus = new(m.LastStatus)
 	}
 	if n := len(m.Cooldowns); n > 0 {
 		out.Cooldowns = make([]control.Cooldown, 0, n)
