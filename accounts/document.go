@@ -124,7 +124,7 @@ func parseEntry(raw json.RawMessage) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entry{a, extra}, nil
+	return &entry{a.Clone(), extra}, nil // encoding/json leaves room in slices
 }
 
 // damaged turns an error of encoding/json into words without the file's own.
