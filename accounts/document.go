@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unique"
 )
 
 const (
@@ -124,7 +125,24 @@ func parseEntry(raw json.RawMessage) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entry{a.Clone(), extra}, nil // encoding/json leaves room in slices
+	a = a.Clone() // encoding/json leaves room in slices
+	a.shareWords()
+	return &entry{a, extra}, nil
+}
+
+// shareWords has an account that nobody else knows yet share the words that are the
+// same in many.
+func (a *Account) shareWords() {
+	words := []*string{(*string)(&a.Provider), &a.Plan, &a.NeedsLogin, &a.Browser, &a.Usage.Source, &a.Counts.Day}
+	for i := range a.Usage.Windows {
+		words = append(words, &a.Usage.Windows[i].Name, &a.Usage.Windows[i].Scope)
+	}
+	for i := range a.Cooldowns {
+		words = append(words, &a.Cooldowns[i].Scope, &a.Cooldowns[i].Kind)
+	}
+	for _, word := range words {
+		*word = unique.Make(*word).Value()
+	}
 }
 
 // damaged turns an error of encoding/json into words without the file's own.
