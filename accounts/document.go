@@ -28,7 +28,7 @@ type document struct {
 	theme     string                   // the colours of the screen, likewise
 	extra     fields                   // of the top level, from a newer version: written back as they came
 
-	places map[ID]int // where in accounts each one is, as of the last settle
+	byID []*entry // accounts by id, as of the last settle
 
 	sum [sha256.Size]byte // of the bytes on disk; zero: never written
 }
@@ -240,7 +240,6 @@ func (d *document) settle() {
 	slices.SortStableFunc(d.accounts, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Order, b.Order), cmp.Compare(a.ID, b.ID))
 	})
-	d.places = make(map[ID]int, len(d.accounts)) // a new one: the old one is shared
 	owners := make(map[string]ID, len(d.accounts))
 	taken := func(label string) bool { return owners[labelKey(label)] != "" }
 	for i, e := range d.accounts {
@@ -257,10 +256,11 @@ func (d *document) settle() {
 			d.replace(i, a)
 		}
 		owners[labelKey(label)] = e.ID
-		d.places[e.ID] = i
 	}
+	d.byID = slices.Clone(d.accounts)
+	slices.SortFunc(d.byID, func(a, b *entry) int { return cmp.Compare(a.ID, b.ID) })
 	for p, id := range d.preferred {
-		if i := d.index(id); i < 0 || d.accounts[i].Provider != p {
+		if e := d.find(id); e == nil || e.Provider != p {
 			delete(d.preferred, p)
 		}
 	}
@@ -271,11 +271,18 @@ func (d *document) replace(i int, a Account) {
 	d.accounts[i] = &entry{a, d.accounts[i].extra}
 }
 
+// find returns the account of a document that has been settled; nil: it has none of
+// that id.
+func (d *document) find(id ID) *entry {
+	i, found := slices.BinarySearchFunc(d.byID, id, func(e *entry, id ID) int { return cmp.Compare(e.ID, id) })
+	if !found {
+		return nil
+	}
+	return d.byID[i]
+}
+
 // index returns where the account is, or -1.
 func (d *document) index(id ID) int {
-	if i, ok := d.places[id]; ok && i < len(d.accounts) && d.accounts[i].ID == id {
-		return i
-	}
 	return slices.IndexFunc(d.accounts, func(e *entry) bool { return e.ID == id })
 }
 

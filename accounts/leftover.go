@@ -89,7 +89,7 @@ func (r *Registry) straysOf(v *vault.Vault, id ID) (strays []ID, unseen error) {
 	records := make(map[ID]vault.Record)
 	r.look()
 	doc := r.document()
-	for _, other := range r.sealed(func(other ID) bool { return doc.index(other) < 0 }) {
+	for _, other := range r.sealed(func(other ID) bool { return doc.find(other) == nil }) {
 		switch record, err := v.Read(string(other)); {
 		case err == nil:
 			if owner, known := r.owner(v, record); known && owner.ID == id {

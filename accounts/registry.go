@@ -132,12 +132,11 @@ func (r *Registry) AllShared() []*Account {
 // account as the registry holds it. The registry writes to none, it replaces them.
 // Neither may who asks.
 func (r *Registry) Shared(id ID) (*Account, error) {
-	doc := r.document()
-	i := doc.index(id)
-	if i < 0 {
+	e := r.document().find(id)
+	if e == nil {
 		return nil, fmt.Errorf("account %q: %w", id, ErrNotFound)
 	}
-	return &doc.accounts[i].Account, nil
+	return &e.Account, nil
 }
 
 // Latest is Get after a look at what other processes wrote, which Run may not have
