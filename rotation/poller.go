@@ -5,8 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
-	"math/rand/v2"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -52,10 +53,10 @@ type Poller struct {
 	o PollerOptions
 
 	tokens *accounts.Mailbox // of Bus; nil: none
+	chance maphash.Seed      // of the jitter
 
-	mu     sync.Mutex // guards what follows
-	jitter map[accounts.ID]float64
-	rests  map[accounts.ID]time.Time // until when; only of accounts that had no token
+	mu    sync.Mutex                // guards what follows
+	rests map[accounts.ID]time.Time // until when; only of accounts that had no token
 }
 
 // TooSoonError says that usage may not be asked for yet.
@@ -70,7 +71,7 @@ var ErrNoUsage = errors.New("the provider tells no usage")
 
 // NewPoller makes a poller. It starts nothing.
 func NewPoller(o PollerOptions) *Poller {
-	return &Poller{o: o, jitter: make(map[accounts.ID]float64), rests: make(map[accounts.ID]time.Time)}
+	return &Poller{o: o, chance: maphash.MakeSeed(), rests: make(map[accounts.ID]time.Time)}
 }
 
 // Run reads what is due until ctx ends.
@@ -128,7 +129,7 @@ func (p *Poller) dueAt(m *Member, now time.Time) (time.Time, bool) {
 	if n := len(reads.At); n > 0 && m.Account.LoggedInAt.After(reads.At[n-1]) {
 		reads.Failures = 0 // they were another login's
 	}
-	at := p.pace(provider).Due(reads, m.Usage, now, p.jitterOf(m.Account.ID))
+	at := p.pace(provider).Due(reads, m.Usage, now, p.jitterOf(m.Account))
 	if rest := p.restOf(m.Account.ID, now); rest.After(at) {
 		at = rest
 	}
@@ -174,24 +175,19 @@ func (p *Poller) pace(provider *accounts.Provider) usage.Pace {
 
 // jitterOf returns the account's place between -1 and 1. It changes with every
 // reading only: a moment that moves at every look would never come.
-func (p *Poller) jitterOf(id accounts.ID) float64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	j, ok := p.jitter[id]
-	if !ok {
-		j = newJitter()
-		p.jitter[id] = j
+func (p *Poller) jitterOf(a *accounts.Account) float64 {
+	reading := struct {
+		of    accounts.ID
+		after int64
+	}{of: a.ID}
+	if n := len(a.Reads.At); n > 0 {
+		reading.after = a.Reads.At[n-1].UnixNano()
 	}
-	return j
+	return 2*float64(maphash.Comparable(p.chance, reading))/math.MaxUint64 - 1
 }
-
-func newJitter() float64 { return 2*rand.Float64() - 1 } //nolint:gosec // spreads readings, guards nothing
 
 // poll is a reading that nobody asked for.
 func (p *Poller) poll(ctx context.Context, id accounts.ID) {
-	p.mu.Lock()
-	p.jitter[id] = newJitter()
-	p.mu.Unlock()
 	err := p.read(ctx, id)
 	if err == nil || ctx.Err() != nil {
 		return
