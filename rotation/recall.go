@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/oauthmux/oauthmux/accounts"
@@ -50,23 +51,17 @@ func (r *Recorder) recall() {
 // recall lays what was kept under what was noted since.
 func (rec *record) recall(past usage.Past, span time.Duration) {
 	for _, s := range past.Series {
-		t := rec.trail(s.Name, s.Scope)
-		if t == nil {
+		i := rec.place(s.Name, s.Scope)
+		if i < 0 {
 			if len(rec.trails) == maxTrails {
 				continue
 			}
-			rec.trails = append(rec.trails, trail{name: s.Name, scope: s.Scope})
-			t = &rec.trails[len(rec.trails)-1]
+			i = rec.open(kind{s.Name, s.Scope, s.Length})
 		}
-		if t.length == 0 {
-			t.length = s.Length
-		}
+		noted, t := rec.unsaved(i), &rec.trails[i]
 		t.trend = usage.Trend{}
-		for _, reading := range s.Readings {
-			t.add(reading)
-		}
-		for _, reading := range t.unsaved {
-			t.add(reading)
+		for _, reading := range slices.Concat(s.Readings, noted) {
+			t.trend.Add(reading, t.kind.Value().length)
 		}
 	}
 	if past.Tally.Span != span {
@@ -112,8 +107,9 @@ func (r *Recorder) collect() (news map[accounts.ID]usage.Past, gone []accounts.I
 	for id, rec := range r.known {
 		var past usage.Past
 		for i := range rec.trails {
-			if t := &rec.trails[i]; len(t.unsaved) > 0 {
-				past.Series = append(past.Series, usage.Series{Name: t.name, Scope: t.scope, Length: t.length, Readings: t.unsaved})
+			if unsaved := rec.unsaved(i); len(unsaved) > 0 {
+				k := rec.trails[i].kind.Value()
+				past.Series = append(past.Series, usage.Series{Name: k.name, Scope: k.scope, Length: k.length, Readings: unsaved})
 			}
 		}
 		if rec.news && r.recalled {
@@ -131,8 +127,9 @@ func (r *Recorder) taken() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rec := range r.known {
+		rec.waiting = nil
 		for i := range rec.trails {
-			rec.trails[i].unsaved = nil
+			rec.trails[i].news = false
 		}
 		rec.news = rec.news && !r.recalled && r.o.History != nil
 	}

@@ -3,8 +3,10 @@ package rotation
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/oauthmux/oauthmux/accounts"
 	"github.com/oauthmux/oauthmux/usage"
@@ -59,19 +61,24 @@ type Recorder struct {
 // record is what is known of an account that has shown anything yet.
 type record struct {
 	trails  []trail
-	tally   *usage.Tally // nil: no request yet
-	counted int          // of the day's requests
-	look    uint         // when it was last seen
-	news    bool         // the tally is to be written
+	waiting map[int][]usage.Reading // by the place of their trail: unsaved, and no longer the last; mostly nil
+	tally   *usage.Tally            // nil: no request yet
+	counted int                     // of the day's requests
+	look    uint                    // when it was last seen
+	news    bool                    // the tally is to be written
 }
 
-// trail is what is known of one window.
+// trail is what is known of one window of one account: there may be thousands.
 type trail struct {
+	kind  unique.Handle[kind]
+	trend usage.Trend
+	news  bool // the trend's last reading is to be written
+}
+
+// kind is what a window is in every account that has it.
+type kind struct {
 	name, scope string
 	length      time.Duration
-	trend       usage.Trend
-	last        int64           // reading, in milliseconds since 1970
-	unsaved     []usage.Reading // at most maxUnsaved, the newest
 }
 
 // maxUnsaved bounds what waits for a disk that takes nothing.
@@ -152,11 +159,12 @@ func (r *Recorder) Forecast(id accounts.ID, w usage.Window, at, now time.Time) (
 	if rec == nil {
 		return usage.Forecast{}, false
 	}
-	t := rec.trail(w.Name, w.Scope)
-	if t == nil {
+	i := rec.place(w.Name, w.Scope)
+	if i < 0 {
 		return usage.Forecast{}, false
 	}
-	return t.trend.Forecast(usage.Reading{At: at, Used: w.Used, ResetsAt: w.ResetsAt}, t.length, now)
+	t := &rec.trails[i]
+	return t.trend.Forecast(usage.Reading{At: at, Used: w.Used, ResetsAt: w.ResetsAt}, t.kind.Value().length, now)
 }
 
 // Traffic returns how many requests an account took in each span up to that of the
@@ -192,13 +200,14 @@ func (r *Recorder) uncounted(rec *record, today int) int {
 	return today - rec.counted
 }
 
-func (rec *record) trail(name, scope string) *trail {
+// place returns where the trail of a window is; -1: there is none.
+func (rec *record) place(name, scope string) int {
 	for i := range rec.trails {
-		if t := &rec.trails[i]; t.name == name && t.scope == scope {
-			return t
+		if k := rec.trails[i].kind.Value(); k.name == name && k.scope == scope {
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 // observe looks at every account. It reports whether there is something to write.
@@ -224,7 +233,7 @@ func (r *Recorder) observe(now time.Time) bool {
 func (r *Recorder) note(m *Member, now time.Time) {
 	rec := r.known[m.Account.ID]
 	if rec == nil {
-		rec = new(record)
+		rec = &record{trails: make([]trail, 0, min(len(m.Usage.Windows), maxTrails))}
 	}
 	for _, w := range m.Usage.Windows {
 		if rec.follow(w, m.Usage.At, r.fast(w.Length), now) {
@@ -255,47 +264,71 @@ func (rec *record) follow(w usage.Window, at time.Time, length time.Duration, no
 	case w.ResetsAt.IsZero() && w.Used == 0, !w.ResetsAt.IsZero() && !now.Before(w.ResetsAt):
 		return false // it does not run
 	}
-	t := rec.trail(w.Name, w.Scope)
-	if t == nil {
-		if t = rec.begin(w, now); t == nil {
+	is := kind{w.Name, w.Scope, length}
+	i := rec.place(w.Name, w.Scope)
+	if i < 0 {
+		if i = rec.begin(is, now); i < 0 {
 			return false
 		}
 	}
-	t.length = length
+	t := &rec.trails[i]
+	if t.kind.Value().length != length {
+		t.kind = unique.Make(is)
+	}
 	reading := usage.Reading{At: at.Round(0), Used: w.Used, ResetsAt: w.ResetsAt}
 	if !t.trend.Wants(reading, length) {
 		return false
 	}
-	t.add(reading)
-	t.unsaved = append(t.unsaved, reading)
-	if extra := len(t.unsaved) - maxUnsaved; extra > 0 {
-		t.unsaved = append(t.unsaved[:0], t.unsaved[extra:]...)
+	if t.news {
+		rec.wait(i, t.trend.Last())
 	}
+	t.trend.Add(reading, length)
+	t.news = true
 	return true
 }
 
-// begin makes room for another window, in the place of one that is out of date if
-// there are many. nil: there is none.
-func (rec *record) begin(w usage.Window, now time.Time) *trail {
-	fresh := trail{name: w.Name, scope: w.Scope}
-	if len(rec.trails) < maxTrails {
-		rec.trails = append(rec.trails, fresh)
-		return &rec.trails[len(rec.trails)-1]
+// wait keeps a reading of the i-th trail for the disk, of many the newest.
+func (rec *record) wait(i int, r usage.Reading) {
+	if rec.waiting == nil {
+		rec.waiting = make(map[int][]usage.Reading)
 	}
-	oldest := &rec.trails[0]
-	for i := range rec.trails {
-		if t := &rec.trails[i]; t.last < oldest.last {
-			oldest = t
-		}
+	rec.waiting[i] = append(rec.waiting[i], r)
+	if all := rec.waiting[i]; len(all) == maxUnsaved { // the last one is unsaved, too
+		rec.waiting[i] = all[1:]
 	}
-	if now.Sub(time.UnixMilli(oldest.last)) <= oldest.length {
-		return nil
-	}
-	*oldest = fresh
-	return oldest
 }
 
-func (t *trail) add(r usage.Reading) {
-	t.trend.Add(r, t.length)
-	t.last = r.At.UnixMilli()
+// unsaved returns what is to be written of the i-th trail, oldest first.
+func (rec *record) unsaved(i int) []usage.Reading {
+	all := rec.waiting[i]
+	if t := &rec.trails[i]; t.news {
+		all = append(slices.Clip(all), t.trend.Last())
+	}
+	return all
+}
+
+// open begins another trail, for which there is room, and returns where.
+func (rec *record) open(k kind) int {
+	rec.trails = append(rec.trails, trail{kind: unique.Make(k)})
+	return len(rec.trails) - 1
+}
+
+// begin makes room for another window, in the place of one that is out of date if
+// there are many, and returns where. -1: there is none.
+func (rec *record) begin(k kind, now time.Time) int {
+	if len(rec.trails) < maxTrails {
+		return rec.open(k)
+	}
+	oldest, at := 0, rec.trails[0].trend.Last().At
+	for i := range rec.trails {
+		if last := rec.trails[i].trend.Last().At; last.Before(at) {
+			oldest, at = i, last
+		}
+	}
+	if now.Sub(at) <= rec.trails[oldest].kind.Value().length {
+		return -1
+	}
+	rec.trails[oldest] = trail{kind: unique.Make(k)}
+	delete(rec.waiting, oldest)
+	return oldest
 }

@@ -329,7 +329,7 @@ func TestWhatWasKeptLiesUnderWhatWasNoted(t *testing.T) {
 	rec.recall(usage.Past{Series: []usage.Series{{Name: usage.FiveHour, Length: 5 * time.Hour, Readings: []usage.Reading{
 		{At: now.Add(-time.Hour), Used: 0.2, ResetsAt: w.ResetsAt}, {At: now.Add(-time.Minute), Used: 0.39, ResetsAt: w.ResetsAt},
 	}}}}, recordSpan)
-	if len(rec.trails) != 1 || rec.trails[0].last != now.UnixMilli() || len(rec.trails[0].unsaved) != 1 {
+	if len(rec.trails) != 1 || !rec.trails[0].trend.Last().At.Equal(now.Truncate(time.Millisecond)) || len(rec.unsaved(0)) != 1 {
 		t.Errorf("trails %+v", rec.trails)
 	}
 }
@@ -429,8 +429,9 @@ func TestWindowsThatAnUpstreamNamesAreBounded(t *testing.T) {
 	if len(rec.trails) != maxTrails {
 		t.Fatalf("%d windows are followed", len(rec.trails))
 	}
-	rec.trails[3].last = now.Add(-2 * time.Hour).UnixMilli()
-	if !rec.follow(window(100), now, time.Hour, now) || rec.trails[3].scope != "family100" {
+	rec.trails[3].trend = usage.Trend{}
+	rec.trails[3].trend.Add(usage.Reading{At: now.Add(-2 * time.Hour)}, time.Hour)
+	if !rec.follow(window(100), now, time.Hour, now) || rec.trails[3].kind.Value().scope != "family100" {
 		t.Errorf("one that is out of date does not make room: %+v", rec.trails[3])
 	}
 	for name, w := range map[string]usage.Window{
@@ -448,8 +449,14 @@ func TestWindowsThatAnUpstreamNamesAreBounded(t *testing.T) {
 		rec.follow(window(100), now.Add(time.Duration(i+1)*time.Minute), time.Hour, now.AddDate(0, 0, 1))
 		rec.follow(usage.Window{Name: usage.SevenDay, Scope: "family100", Used: 0.1}, now.Add(time.Duration(i+1)*time.Minute), time.Hour, now.AddDate(0, 0, 1))
 	}
-	if n := len(rec.trail(usage.SevenDay, "family100").unsaved); n != maxUnsaved {
-		t.Errorf("%d readings wait for a disk, want %d", n, maxUnsaved)
+	unsaved := rec.unsaved(rec.place(usage.SevenDay, "family100"))
+	if len(unsaved) != maxUnsaved {
+		t.Errorf("%d readings wait for a disk, want %d", len(unsaved), maxUnsaved)
+	}
+	for i, r := range unsaved {
+		if want := now.Add(time.Duration(10*maxUnsaved-len(unsaved)+i+1) * time.Minute).Truncate(time.Millisecond); !r.At.Equal(want) {
+			t.Errorf("the reading at place %d is of %v, want %v", i, r.At, want)
+		}
 	}
 }
 
@@ -493,7 +500,7 @@ func TestAThousandAccountsTakeLittle(t *testing.T) {
 	took := heap() - before
 	runtime.KeepAlive(r)
 	t.Logf("1,000 accounts take %.2f MiB", float64(took)/(1<<20))
-	if took > 640<<10 {
+	if took > 480<<10 {
 		t.Errorf("1,000 accounts take %d KiB of the 1.5 MiB that all of the program may", took>>10)
 	}
 	if len(r.known) != 1000 {

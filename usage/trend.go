@@ -61,6 +61,18 @@ func (t *Trend) Wants(r Reading, length time.Duration) bool {
 		passed > 0 && (t.used < 1 && r.Used >= 1 || t.began(r, length))
 }
 
+// Last returns the last reading, to the millisecond; zero: there was none.
+func (t *Trend) Last() Reading {
+	if t.at == 0 {
+		return Reading{}
+	}
+	r := Reading{At: time.UnixMilli(t.at).UTC(), Used: t.used}
+	if t.resets != 0 {
+		r.ResetsAt = time.UnixMilli(t.resets).UTC()
+	}
+	return r
+}
+
 // Add takes in the next reading of a window of that length. One that is older than
 // the last changes nothing, unless it is so much older that the clock must have been
 // set back: then it is the first one.
