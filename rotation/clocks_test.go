@@ -67,10 +67,11 @@ func (k *Keepalive) jump(d time.Duration) {
 	defer k.mu.Unlock()
 	k.looked = k.looked.Add(-d)
 	for _, st := range k.states {
-		if !st.last.IsZero() {
-			st.last = st.last.Add(-d)
+		if st.last != 0 {
+			st.last -= int64(d)
 		}
-		st.next, st.renewAt = st.next.Add(-d), st.renewAt.Add(-d)
+		st.next -= int64(d)
+		st.renewAt -= int64(d)
 	}
 }
 
@@ -129,13 +130,6 @@ func TestC25_KeepaliveWhenTheClockJumps(t *testing.T) {
 						t.Errorf("it looked %d times in an hour", looks)
 					}
 				})
-				k.mu.Lock()
-				defer k.mu.Unlock()
-				for _, st := range k.states { // what has a monotonic reading stands still in a suspend
-					if st.next != st.next.Round(0) || st.renewAt != st.renewAt.Round(0) || st.last != st.last.Round(0) {
-						t.Errorf("%+v is held against the clock that stops", st)
-					}
-				}
 			})
 		})
 	}

@@ -65,13 +65,14 @@ type Keepalive struct {
 	looked time.Time // at the clock
 }
 
-// keptAlive is what the keepalive knows of one account.
+// keptAlive is what the keepalive knows of one account. Its moments are nanoseconds
+// since 1970; there may be thousands of it.
 type keptAlive struct {
-	last     time.Time // round; zero: none yet
-	next     time.Time // round
-	renewAt  time.Time // earliest, after failures
-	failures int       // of renewals, in a row
-	refusals int       // of pings, in a row
+	last     int64 // round; 0: none yet
+	next     int64 // round
+	renewAt  int64 // earliest, after failures
+	failures int32 // of renewals, in a row
+	refusals int32 // of pings, in a row
 }
 
 // NewKeepalive makes a keepalive. It starts nothing.
@@ -101,22 +102,23 @@ func (k *Keepalive) due(now time.Time, busy func(accounts.ID) bool) (all []chore
 		}
 		st := k.states[m.Account.ID]
 		if st == nil {
-			st = &keptAlive{next: now.Add(s.FirstAfter)}
-			st.renewAt = st.next
+			first := now.Add(s.FirstAfter).UnixNano()
+			st = &keptAlive{next: first, renewAt: first}
 			k.states[m.Account.ID] = st
 		}
 		if busy(m.Account.ID) {
 			continue
 		}
-		renew := m.Account.NeedsLogin == "" && !now.Before(st.renewAt) && m.Account.TokenExpiresAt.Sub(now) < s.RefreshBefore
+		renew := m.Account.NeedsLogin == "" && now.UnixNano() >= st.renewAt && m.Account.TokenExpiresAt.Sub(now) < s.RefreshBefore
 		ping := false
-		if !now.Before(st.next) {
-			ping = s.Ping && wantsPing(m, st.last, now)
+		if now.UnixNano() >= st.next {
+			ping = s.Ping && wantsPing(m, time.Unix(0, st.last), now)
 			// One round however many were missed in a suspend.
-			st.last, st.next = now, now.Add(s.Interval+time.Duration(roundJitter*rand.Float64()*float64(s.Interval))) //nolint:gosec // spreads rounds, guards nothing
+			wait := s.Interval + time.Duration(roundJitter*rand.Float64()*float64(s.Interval)) //nolint:gosec // spreads rounds, guards nothing
+			st.last, st.next = now.UnixNano(), now.Add(wait).UnixNano()
 		}
-		if st.next.Before(next) {
-			next = st.next
+		if at := time.Unix(0, st.next); at.Before(next) {
+			next = at
 		}
 		if renew || ping {
 			all = append(all, chore{m.Account.ID, func(ctx context.Context) { k.visit(ctx, m.Account.ID, ping) }})
@@ -128,16 +130,17 @@ func (k *Keepalive) due(now time.Time, busy func(accounts.ID) bool) (all []chore
 // follow has what is settled go along with a clock that was set back: it is to come
 // as soon as it would have, not when that clock has made up for it. k.mu is held.
 func (k *Keepalive) follow(now time.Time) {
-	back := k.looked.Sub(now)
+	back := int64(k.looked.Sub(now))
 	k.looked = now
 	if back <= 0 {
 		return
 	}
 	for _, st := range k.states {
-		if !st.last.IsZero() {
-			st.last = st.last.Add(-back)
+		if st.last != 0 {
+			st.last -= back
 		}
-		st.next, st.renewAt = st.next.Add(-back), st.renewAt.Add(-back)
+		st.next -= back
+		st.renewAt -= back
 	}
 }
 
@@ -202,7 +205,7 @@ func (k *Keepalive) renewed(id accounts.ID, err error, interval time.Duration) {
 		return
 	}
 	if _, locked := errors.AsType[*vault.KeyError](err); locked {
-		st.renewAt = time.Now().Round(0).Add(renewRetry) // nobody was asked: look again when the key may be there
+		st.renewAt = time.Now().Add(renewRetry).UnixNano() // nobody was asked: look again when the key may be there
 		return
 	}
 	wait := min(renewRetry<<min(st.failures, 10), max(interval, renewRetry))
@@ -216,7 +219,7 @@ func (k *Keepalive) renewed(id accounts.ID, err error, interval time.Duration) {
 		wait = max(wait, time.Until(rests.Until))
 	}
 	st.failures++
-	st.renewAt = time.Now().Round(0).Add(wait)
+	st.renewAt = time.Now().Add(wait).UnixNano()
 }
 
 // ping sends the provider's smallest request for the account.
@@ -278,7 +281,7 @@ func (k *Keepalive) send(ctx context.Context, a accounts.Account, p *accounts.Pr
 
 // refused counts refusals in a row. A limit, and a server in trouble, refuse
 // nothing: they say "not now".
-func (k *Keepalive) refused(id accounts.ID, status int) int {
+func (k *Keepalive) refused(id accounts.ID, status int) int32 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	st := k.states[id]
