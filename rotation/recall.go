@@ -41,7 +41,7 @@ func (r *Recorder) recall() {
 		}
 		rec := r.known[id]
 		if rec == nil {
-			rec = &record{look: r.look}
+			rec = new(record)
 			r.known[id] = rec
 		}
 		rec.recall(past, r.fast(recordSpan))
@@ -68,7 +68,7 @@ func (rec *record) recall(past usage.Past, span time.Duration) {
 		return
 	}
 	if rec.tally == nil {
-		rec.tally = new(usage.Tally)
+		rec.tally = new(tally)
 	}
 	rec.tally.Merge(past.Tally)
 }
@@ -112,8 +112,8 @@ func (r *Recorder) collect() (news map[accounts.ID]usage.Past, gone []accounts.I
 				past.Series = append(past.Series, usage.Series{Name: k.name, Scope: k.scope, Length: k.length, Readings: unsaved})
 			}
 		}
-		if rec.news && r.recalled {
-			past.Tally = *rec.tally
+		if rec.tally != nil && rec.tally.news && r.recalled {
+			past.Tally = rec.tally.Tally
 		}
 		if len(past.Series) > 0 || past.Tally.Newest != 0 {
 			news[id] = past
@@ -131,7 +131,9 @@ func (r *Recorder) taken() {
 		for i := range rec.trails {
 			rec.trails[i].news = false
 		}
-		rec.news = rec.news && !r.recalled && r.o.History != nil
+		if rec.tally != nil {
+			rec.tally.news = rec.tally.news && !r.recalled && r.o.History != nil
+		}
 	}
 	r.news, r.gone = false, nil
 }

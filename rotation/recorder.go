@@ -49,7 +49,6 @@ type Recorder struct {
 	mu      sync.RWMutex // guards what follows; never held over I/O
 	known   map[accounts.ID]*record
 	started bool // the pool was looked at: what it counts from now on is new
-	look    uint // number of the last look
 	news    bool // something of known is to be written
 	gone    []accounts.ID
 
@@ -62,10 +61,14 @@ type Recorder struct {
 type record struct {
 	trails  []trail
 	waiting map[int][]usage.Reading // by the place of their trail: unsaved, and no longer the last; mostly nil
-	tally   *usage.Tally            // nil: no request yet
+	tally   *tally                  // nil: no request yet
 	counted int                     // of the day's requests
-	look    uint                    // when it was last seen
-	news    bool                    // the tally is to be written
+}
+
+// tally is how many requests an account took.
+type tally struct {
+	usage.Tally
+	news bool // it is to be written
 }
 
 // trail is what is known of one window of one account: there may be thousands.
@@ -173,16 +176,16 @@ func (r *Recorder) Forecast(id accounts.ID, w usage.Window, at, now time.Time) (
 func (r *Recorder) Traffic(id accounts.ID, today int, now time.Time) (requests []int, ends time.Time, span time.Duration, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	var tally usage.Tally
+	var counts usage.Tally
 	rec := r.known[id]
 	if rec != nil && rec.tally != nil {
-		tally = *rec.tally
+		counts = rec.tally.Tally
 	}
 	if n := r.uncounted(rec, today); n > 0 {
-		tally.Add(now, r.span(), n)
+		counts.Add(now, r.span(), n)
 	}
-	requests, ends, ok = tally.At(now)
-	return requests, ends, tally.Span, ok
+	requests, ends, ok = counts.At(now)
+	return requests, ends, counts.Span, ok
 }
 
 // span is how much time is counted together.
@@ -215,24 +218,38 @@ func (r *Recorder) observe(now time.Time) bool {
 	members := r.o.Pool.Members("")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.look++
+	here := 0 // of those that are known
 	for i := range members {
-		r.note(&members[i], now)
+		if r.note(&members[i], now) {
+			here++
+		}
 	}
 	r.started = true
-	for id, rec := range r.known {
-		if rec.look != r.look {
-			delete(r.known, id)
-			r.gone, r.news = append(r.gone, id), true
-		}
+	if here < len(r.known) {
+		r.forgetOthers(members)
 	}
 	return r.news
 }
 
-// note takes in what an account shows. r.mu is held.
-func (r *Recorder) note(m *Member, now time.Time) {
-	rec := r.known[m.Account.ID]
-	if rec == nil {
+// forgetOthers drops what is known of accounts that are gone. r.mu is held.
+func (r *Recorder) forgetOthers(members []Member) {
+	here := make(map[accounts.ID]bool, len(members))
+	for i := range members {
+		here[members[i].Account.ID] = true
+	}
+	for id := range r.known {
+		if !here[id] {
+			delete(r.known, id)
+			r.gone, r.news = append(r.gone, id), true
+		}
+	}
+}
+
+// note takes in what an account shows. It reports whether the account is known, then.
+// r.mu is held.
+func (r *Recorder) note(m *Member, now time.Time) bool {
+	rec, known := r.known[m.Account.ID]
+	if !known {
 		rec = &record{trails: make([]trail, 0, min(len(m.Usage.Windows), maxTrails))}
 	}
 	for _, w := range m.Usage.Windows {
@@ -243,16 +260,17 @@ func (r *Recorder) note(m *Member, now time.Time) {
 	today := m.Counts.Requests
 	if took := r.uncounted(rec, today); took > 0 {
 		if rec.tally == nil {
-			rec.tally = new(usage.Tally)
+			rec.tally = new(tally)
 		}
 		rec.tally.Add(now, r.span(), took)
-		rec.news, r.news = true, true
+		rec.tally.news, r.news = true, true
 	}
 	rec.counted = today
-	if rec.counted > 0 || rec.tally != nil || len(rec.trails) > 0 {
-		rec.look = r.look
+	if !known && (rec.counted > 0 || rec.tally != nil || len(rec.trails) > 0) {
 		r.known[m.Account.ID] = rec
+		known = true
 	}
+	return known
 }
 
 // follow takes in what was read of a window. It reports whether that is worth to be
