@@ -61,7 +61,7 @@ func headlessFlow(account string) control.Flow {
 
 // browserEngine knows the sessions of withBrowsers, and opens windows.
 func browserEngine(s control.State) *fakeEngine {
-	e := &fakeEngine{state: s}
+	e := &fakeEngine{state: s, windows: true}
 	e.answer = func(r control.Request) (control.Reply, error) {
 		switch r.Action {
 		case control.ActionBrowserStatus:
@@ -101,7 +101,7 @@ var elsewhere = &control.Error{
 
 func browserScenes() []scene {
 	st := withBrowsers()
-	browsers := func(e *fakeEngine) { e.answer = browserEngine(st).answer }
+	browsers := func(e *fakeEngine) { e.answer, e.windows = browserEngine(st).answer, true }
 	refused := func(e *fakeEngine) {
 		browsers(e)
 		e.refusing(control.ActionBrowserSetup, elsewhere)
@@ -118,6 +118,7 @@ func browserScenes() []scene {
 		{name: "browser_ready", state: st, engine: browsers, play: func(s *screen) { s.press("b") }},
 		{name: "browser_needs_you", state: st, engine: browsers, play: func(s *screen) { s.press("G", "b") }},
 		{name: "browser_none", state: st, engine: browsers, play: func(s *screen) { s.press("j", "j", "b") }},
+		{name: "browser_no_display", state: st, engine: func(e *fakeEngine) { browsers(e); e.windows = false }, play: func(s *screen) { s.press("G", "b") }},
 		{name: "browser_running", state: st, engine: browsers, play: func(s *screen) {
 			s.engine.block, s.engine.blocked = make(chan struct{}), control.ActionBrowserLogin
 			s.press("b", "n")

@@ -21,7 +21,7 @@ func TestTheWindowIsTheFirstWayWhereThereCanBeOne(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			withEngine(t, browserEngine(tt.state), func(s *screen) {
-				s.env[tt.display] = "x"
+				s.m.desktop, s.env[tt.display] = false, "x"
 				s.press("a")
 				s.wants("a window of this account's own browser profile", "your usual browser", "paste the code")
 				want := control.ActionBrowserSetup

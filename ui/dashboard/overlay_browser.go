@@ -124,17 +124,38 @@ func (o *browserOverlay) factsKeys() []key.Binding {
 	case o.signing():
 		return []key.Binding{bind("esc", "back, it goes on")}
 	}
-	b := []key.Binding{keys.Window}
+	var b []key.Binding
 	switch {
 	case o.take:
-		b[0] = keys.TakeOver
+		b = append(b, keys.TakeOver)
+	case o.noWindow() != "":
 	case !o.exists():
-		b[0] = bind("s", "set it up in a window")
+		b = append(b, bind("s", "set it up in a window"))
+	default:
+		b = append(b, keys.Window)
 	}
 	if o.exists() {
 		b = append(b, keys.SignIn, keys.Forget)
 	}
 	return append(b, keys.Back)
+}
+
+// noWindow says why no window can be opened from here; "": one can.
+func (o *browserOverlay) noWindow() string {
+	if !o.m.hasDisplay() {
+		return "no display here"
+	}
+	return ""
+}
+
+// windowWords say how a window is opened, or, where none can be, what is left.
+func (o *browserOverlay) windowWords(words string) string {
+	off := o.noWindow()
+	if off == "" {
+		return words
+	}
+	return "A window cannot be opened: " + off + ". To sign this account in again: " + keys.Add.Help().Key +
+		" in the table, and paste the code, which comes from a browser on any machine."
 }
 
 func (o *browserOverlay) update(msg tea.Msg) tea.Cmd {

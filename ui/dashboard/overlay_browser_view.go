@@ -62,7 +62,7 @@ func (o *browserOverlay) viewNeeds(r *row, width, wide int) []string {
 	}
 	lines := m.problemLines(needs, "", width)
 	if !o.take {
-		lines = append(lines, m.wrap("s opens a window at the right page.", width, t.text.Render)...)
+		lines = append(lines, m.wrap(o.windowWords("s opens a window at the right page."), width, t.text.Render)...)
 	}
 	if path := m.text(o.picture(), maxBytes); path != "" {
 		lines = append(lines, t.dim.Render("A picture of the page (y copies its path):"))
@@ -96,8 +96,8 @@ func (o *browserOverlay) listFacts(r *row, width int) []string {
 	add("session", fit(words, width-factName), style) // the widest line, so that the box stays as it is
 	if o.session() == control.BrowserNone {
 		lines = append(lines, "")
-		lines = append(lines, m.wrap("s opens a window of this account's own browser profile, and you sign in there once. "+
-			"When the login ends, it is used to sign in again without you.", width, t.dim.Render)...)
+		lines = append(lines, m.wrap(o.windowWords("s opens a window of this account's own browser profile, and you sign in there once. "+
+			"When the login ends, it is used to sign in again without you."), width, t.dim.Render)...)
 	}
 	if b := o.info; b != nil && o.mute == "" {
 		if b.Size != nil {

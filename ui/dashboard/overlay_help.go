@@ -23,7 +23,6 @@ func (h *helpOverlay) update(msg tea.Msg) tea.Cmd {
 
 // Widths of the help.
 const (
-	helpKeys   = 17  // of the column of keys
 	helpGap    = 3   // between its two halves
 	helpHalves = 100 // from here on there are two, beside one another
 )
@@ -60,6 +59,12 @@ func at(lines []string, i int) string {
 // groups draws the keys of these groups.
 func (h *helpOverlay) groups(all []group, width int) []string {
 	m := h.m
+	column := 0 // of the keys
+	for _, g := range helpGroups {
+		for _, k := range g.bindings {
+			column = max(column, 2+ansi.StringWidth(m.keyName(k))+2)
+		}
+	}
 	var lines []string
 	for i, g := range all {
 		if i > 0 {
@@ -67,7 +72,7 @@ func (h *helpOverlay) groups(all []group, width int) []string {
 		}
 		lines = append(lines, m.th.strong.Render(g.title))
 		for _, k := range g.bindings {
-			lines = append(lines, m.hang(m.th.accent.Render(fit("  "+m.keyName(k), helpKeys)), k.Help().Desc, width, m.th.text)...)
+			lines = append(lines, m.hang(m.th.accent.Render(fit("  "+m.keyName(k), column)), k.Help().Desc, width, m.th.text)...)
 		}
 	}
 	return lines

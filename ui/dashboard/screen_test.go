@@ -43,6 +43,7 @@ type fakeEngine struct {
 	blocked   string                                       // the action that waits for block; "": each
 	loginEnds chan struct{}                                // closed: the wait for a login is answered; nil: it never is
 	down      error                                        // Watch fails with it
+	windows   bool                                         // they can be opened where its screen is
 	taint     func(control.State) control.State            // what becomes of every state on its way; nil: nothing
 }
 
@@ -177,7 +178,7 @@ func onScreenWith(t *testing.T, width, height int, e *fakeEngine, th *theme, f f
 			Leave:   func() {},
 		}, jobs, th)
 		s.m.screen = &lockedBuilder{b: s.sent}
-		s.m.zone, s.m.pid, s.m.desktop = time.UTC, ourPID, false
+		s.m.zone, s.m.pid, s.m.desktop = time.UTC, ourPID, e.windows
 		s.m.setSize(width, height)
 		s.start(s.m.Init())
 		s.settle()
