@@ -58,9 +58,9 @@ func TestAStrangerFindsTheWayByTheScreenAlone(t *testing.T) {
 	first := cooldown(m.until("a cooldown of ada", func(screen string) bool { return cooldown(screen, "ada") != "" }), "ada")
 	m.until("less than "+first, func(screen string) bool { return cooldown(screen, "ada") != "" && cooldown(screen, "ada") != first })
 	m.press("Up")
-	m.finds(`cooling until \d\d:\d\d`)
+	m.finds(`cooling until (\w+ )?\d\d:\d\d`) // with its day when it is tomorrow
 	m.follows("why")
-	m.finds(`│ +◔ cooling until \d\d:\d\d, 3\d:\d\d left`)
+	m.finds(`│ +◔ cooling until (\w+ )?\d\d:\d\d, 3\d:\d\d left`)
 	m.finds(`│ +1 request passed it by since`)
 	m.finds(`│ +ada +limited +5-hour limit reached`)
 	m.finds(`│ +ada +skipped +5-hour limit reached`)
