@@ -45,13 +45,14 @@ type flow struct {
 	renewed bool
 	endedAt time.Time
 	settled chan struct{} // closed when the code that is being exchanged has been dealt with
+	pasting bool          // and that was pasted
 }
 
 // arrival is what came back from the browser: a code, or why there is none.
 type arrival struct {
 	code    string
 	refusal error
-	pasted  bool // by the person, who can try again
+	pasted  bool // handed over: who did may have a better one
 }
 
 // problem is what went wrong, for a person.
@@ -192,12 +193,34 @@ func (f *flow) take(a arrival) (settled <-chan struct{}) {
 		f.mu.Unlock()
 		return nil
 	}
-	f.now, f.problem, f.settled = FlowExchanging, problem{}, make(chan struct{})
+	f.now, f.problem, f.settled, f.pasting = FlowExchanging, problem{}, make(chan struct{}), a.pasted
 	settled = f.settled
 	f.arrivals <- a // never blocks: it holds one, and FlowExchanging keeps a second away
 	f.mu.Unlock()
 	f.logins.tell()
 	return settled
+}
+
+// takeRedirect is take for what the browser brings. While something that was pasted is
+// being exchanged it waits: that may be no good.
+func (f *flow) takeRedirect(ctx context.Context, a arrival) bool {
+	for f.take(a) == nil {
+		f.mu.Lock()
+		settled := f.settled
+		if !f.pasting {
+			settled = nil
+		}
+		f.mu.Unlock()
+		if settled == nil {
+			return false
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (f *flow) end(now string, p problem) {

@@ -25,7 +25,8 @@ const (
 )
 
 // receiver takes one authorization response on a loopback port of the system's
-// choice (RFC 8252, section 7.3). It listens only while its flow waits.
+// choice (RFC 8252, section 7.3). It listens until an answer has come, or its
+// flow has ended.
 type receiver struct {
 	flow        *flow
 	listener    net.Listener
@@ -113,7 +114,7 @@ func (r *receiver) receive(req *http.Request) (status int, page string) {
 	} else if err != nil {
 		return http.StatusBadRequest, pageForeign
 	}
-	if r.flow.take(a) == nil {
+	if !r.flow.takeRedirect(req.Context(), a) {
 		return http.StatusGone, pageForeign
 	}
 	return http.StatusOK, pageReceived

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oauthmux/oauthmux/accounts/simulator"
 )
@@ -91,6 +92,39 @@ func TestAPasteThatIsRefusedLeavesTheReceiverWaiting(t *testing.T) {
 			t.Errorf("%s: the receiver still listens", better)
 		}
 	}
+}
+
+// The browser's answer may come while a wrong paste is being exchanged: it is not to
+// be lost with that.
+func TestTheBrowsersAnswerWaitsForAPasteToBeRefused(t *testing.T) {
+	h := newHome(t, simulator.Options{})
+	flow, err := h.logins.Start(t.Context(), simulated, LoginLoopback, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	redirect, err := h.sim.Authorize(flow.URL, "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.sim.Inject(simulator.Fault{Kind: simulator.Slow, Path: simulator.PathToken, Delay: 500 * time.Millisecond})
+	pasted := make(chan LoginFlow, 1)
+	go func() {
+		f, _ := h.logins.Code(t.Context(), flow.ID, "not-a-code-of-this-provider")
+		pasted <- f
+	}()
+	for {
+		if f, err := h.logins.Flow(flow.ID); err != nil || f.State == FlowExchanging {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if resp, page := browse(t, redirect); resp.StatusCode != http.StatusOK || page != pageReceived {
+		t.Errorf("the browser is shown %d %s", resp.StatusCode, page)
+	}
+	if done, err := h.logins.Wait(t.Context(), flow.ID); err != nil || done.State != FlowDone {
+		t.Errorf("%+v, %v", done, err)
+	}
+	<-pasted
 }
 
 // browse follows a redirect as a browser would that resolves localhost to 127.0.0.1.
