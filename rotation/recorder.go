@@ -192,15 +192,16 @@ func (r *Recorder) Traffic(id accounts.ID, today int, now time.Time) (requests [
 func (r *Recorder) span() time.Duration { return max(r.fast(recordSpan), time.Second/2) }
 
 // uncounted returns how many of an account's requests of today were not counted yet:
-// none of those of the last run. rec may be nil. r.mu is held.
+// none of those of the last run. Fewer than were counted are an older count's than
+// the last look's, or another day's. rec may be nil. r.mu is held.
 func (r *Recorder) uncounted(rec *record, today int) int {
 	switch {
 	case !r.started:
 		return 0
-	case rec == nil || today < rec.counted:
-		return today // the account is new, or the day
+	case rec == nil:
+		return today // the account is new
 	}
-	return today - rec.counted
+	return max(0, today-rec.counted)
 }
 
 // place returns where the trail of a window is; -1: there is none.
@@ -258,6 +259,9 @@ func (r *Recorder) note(m *Member, now time.Time) bool {
 		}
 	}
 	today := m.Counts.Requests
+	if today < rec.counted {
+		rec.counted = 0 // another day began
+	}
 	if took := r.uncounted(rec, today); took > 0 {
 		if rec.tally == nil {
 			rec.tally = new(tally)

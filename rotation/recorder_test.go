@@ -202,6 +202,28 @@ func TestTrafficHasTheNewestRequest(t *testing.T) {
 	})
 }
 
+// A state is made of a count that a look may have overtaken: it is no new day.
+func TestAnOlderCountThanTheLastLooksIsNoNewDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecording(t, newBook("a"), nil, RecorderOptions{})
+		defer r.stop()
+		for range 50 {
+			lease, err := r.pool.Acquire(Ask{Provider: house})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lease.answered(seen{status: 200}, time.Now())
+			lease.Release()
+		}
+		time.Sleep(recordLook)
+		synctest.Wait()
+		counts, _, _, _ := r.Traffic("a", 49, time.Now())
+		if sum := counts[len(counts)-1] + counts[len(counts)-2]; sum != 50 {
+			t.Errorf("%d requests, want 50: %v", sum, counts)
+		}
+	})
+}
+
 func TestForecastsSurviveARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, b := new(memoir), newBook("a")
