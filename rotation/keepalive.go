@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -102,7 +103,7 @@ func (k *Keepalive) due(now time.Time, busy func(accounts.ID) bool) (all []chore
 		}
 		st := k.states[m.Account.ID]
 		if st == nil {
-			first := now.Add(s.FirstAfter).UnixNano()
+			first := nanos(now.Add(s.FirstAfter))
 			st = &keptAlive{next: first, renewAt: first}
 			k.states[m.Account.ID] = st
 		}
@@ -115,7 +116,7 @@ func (k *Keepalive) due(now time.Time, busy func(accounts.ID) bool) (all []chore
 			ping = s.Ping && wantsPing(m, time.Unix(0, st.last), now)
 			// One round however many were missed in a suspend.
 			wait := s.Interval + time.Duration(roundJitter*rand.Float64()*float64(s.Interval)) //nolint:gosec // spreads rounds, guards nothing
-			st.last, st.next = now.UnixNano(), now.Add(wait).UnixNano()
+			st.last, st.next = nanos(now), nanos(now.Add(wait))
 		}
 		if at := time.Unix(0, st.next); at.Before(next) {
 			next = at
@@ -125,6 +126,15 @@ func (k *Keepalive) due(now time.Time, busy func(accounts.ID) bool) (all []chore
 		}
 	}
 	return all, next
+}
+
+// nanos is t in nanoseconds since 1970, as far as they go: until 2262, which is as
+// good as never.
+func nanos(t time.Time) int64 {
+	if last := time.Unix(0, math.MaxInt64); t.After(last) {
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // follow has what is settled go along with a clock that was set back: it is to come
