@@ -80,8 +80,8 @@ func (m *memory) all() []Decision {
 	return all
 }
 
-// record keeps a decision for every account that was asked, and for those that were
-// skipped.
+// record keeps a decision for every account that was asked, and for those of the
+// skipped that it names.
 func (p *Pool) record(d *Decision) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

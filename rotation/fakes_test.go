@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -21,13 +22,14 @@ type book struct {
 	mu        sync.Mutex
 	all       []accounts.Account
 	preferred map[accounts.ProviderID]accounts.ID
+	lent      map[*accounts.Account]accounts.Account // as they were when they were asked for
 	edits     int
 	failing   error         // of Edit
 	slow      chan struct{} // Edit waits for it; nil: it does not
 }
 
 func newBook(ids ...accounts.ID) *book {
-	b := &book{preferred: make(map[accounts.ProviderID]accounts.ID)}
+	b := &book{preferred: make(map[accounts.ProviderID]accounts.ID), lent: make(map[*accounts.Account]accounts.Account)}
 	for i, id := range ids {
 		b.all = append(b.all, accounts.Account{ID: id, Provider: house, Label: string(id), Order: i + 1})
 	}
@@ -39,14 +41,38 @@ func (b *book) AllShared() []*accounts.Account {
 	defer b.mu.Unlock()
 	all := make([]*accounts.Account, len(b.all))
 	for i := range b.all {
-		all[i] = new(b.all[i])
+		all[i] = b.lend(b.all[i])
 	}
 	return all
 }
 
 func (b *book) Shared(id accounts.ID) (*accounts.Account, error) {
 	a, err := b.Get(id)
-	return &a, err
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lend(a), nil
+}
+
+// lend hands out what nobody may write to. b.mu is held.
+func (b *book) lend(a accounts.Account) *accounts.Account {
+	shared := &a
+	b.lent[shared] = a.Clone()
+	return shared
+}
+
+// untouched wants what was lent to be as it was.
+func (b *book) untouched(tb testing.TB) {
+	tb.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for now, was := range b.lent {
+		if !reflect.DeepEqual(*now, was) {
+			tb.Errorf("an account that is the registry's was written to: %+v, it was %+v", *now, was)
+		}
+	}
 }
 
 func (b *book) Get(id accounts.ID) (accounts.Account, error) {
@@ -192,6 +218,7 @@ func houseSettings(accounts.ProviderID) Settings {
 func poolOf(tb testing.TB, b *book) (*Pool, *accounts.Journal) {
 	tb.Helper()
 	journal := new(accounts.Journal)
+	tb.Cleanup(func() { b.untouched(tb) })
 	return NewPool(PoolOptions{Accounts: b, Bus: &b.bus, Journal: journal}), journal
 }
 

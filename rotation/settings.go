@@ -17,8 +17,8 @@ type Settings struct {
 	ReplayLimit    int64         // bytes of a request body that are kept for a second attempt
 }
 
-// Accounts is where accounts are kept. *accounts.Registry is one. All, Get and
-// Preferred answer from memory.
+// Accounts is where accounts are kept. *accounts.Registry is one. Edit alone goes
+// beyond memory.
 type Accounts interface {
 	AllShared() []*accounts.Account // the caller's list of accounts that nobody writes to
 	Shared(id accounts.ID) (*accounts.Account, error)
