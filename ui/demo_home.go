@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func demoHome(temp string) (home string, held *flock.Flock, err error) {
 	return home, held, nil
 }
 
-// leftHomes finds the homes of demos of this user that are gone.
+// leftHomes finds the homes of demos that are gone, those that nobody else can enter.
 func leftHomes(temp string, now time.Time) []string {
 	files, err := os.ReadDir(temp)
 	if err != nil {
@@ -44,7 +45,7 @@ func leftHomes(temp string, now time.Time) []string {
 	for _, f := range files {
 		home := filepath.Join(temp, f.Name())
 		info, err := f.Info() // of the entry itself: a link is none
-		if err != nil || !strings.HasPrefix(f.Name(), demoPrefix) || !info.IsDir() || info.Mode().Perm()&0o077 != 0 || now.Sub(info.ModTime()) < demoAge {
+		if err != nil || !strings.HasPrefix(f.Name(), demoPrefix) || !info.IsDir() || !private(info) || now.Sub(info.ModTime()) < demoAge {
 			continue
 		}
 		lock := flock.New(filepath.Join(home, demoLock), flock.SetFlag(os.O_RDWR)) // not made where there is none
@@ -54,4 +55,10 @@ func leftHomes(temp string, now time.Time) []string {
 		}
 	}
 	return left
+}
+
+// private reports whether a folder is its owner's alone. Windows tells nothing of
+// that in a mode.
+func private(info os.FileInfo) bool {
+	return runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0
 }
