@@ -19,8 +19,7 @@ func matches(msg tea.KeyMsg, b ...key.Binding) bool { return !msg.Paste && key.M
 // tableKey does what a key means while no overlay is open.
 func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	switch {
-	case m.lost && matches(msg, keysOfEngine...):
-		m.say(toneWarn, "no engine answers: this has to wait for one")
+	case m.waitsForEngine(msg):
 		return nil
 	case matches(msg, keys.Quit):
 		return m.askToQuit()
@@ -64,9 +63,20 @@ func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
+// waitsForEngine says of a key that it is nothing without an engine, where there is
+// none.
+func (m *model) waitsForEngine(msg tea.KeyMsg) bool {
+	waits := m.lost && matches(msg, keysOfEngine...)
+	if waits {
+		m.say(toneWarn, "no engine answers: this has to wait for one")
+	}
+	return waits
+}
+
 // accountKey does what a key means for the selected account.
 func (m *model) accountKey(msg tea.KeyMsg, r *row) tea.Cmd {
 	switch {
+	case m.waitsForEngine(msg):
 	case matches(msg, keys.Prefer):
 		return m.ask(control.Request{Action: control.ActionSwitch, Account: r.ID}, "preferring "+r.label)
 	// What is to change is said relative to what is: the state on the screen does not
@@ -105,23 +115,24 @@ func (m *model) answered(msg replyMsg) tea.Cmd {
 	if msg.request.Action == control.ActionTheme {
 		return m.keptTheme(msg)
 	}
+	var cmd tea.Cmd
 	if msg.to != nil {
 		if m.open(msg.to) {
 			return msg.to.update(msg)
 		}
 		if o, ok := msg.to.(orphan); ok {
-			return o.orphaned(msg)
+			cmd = o.orphaned(msg)
 		}
 		if !alters(msg.request) {
-			return nil // nobody wants to know any more
+			return cmd // nobody else wants to know any more
 		}
 	}
 	if msg.err != nil {
 		m.sayError(msg.err)
-		return nil
+	} else {
+		m.sayReply(msg.reply)
 	}
-	m.sayReply(msg.reply)
-	return nil
+	return cmd
 }
 
 // alters reports whether a request changes something: what came of it is said, also

@@ -154,8 +154,11 @@ func (o *browserOverlay) windowWords(words string) string {
 	if off == "" {
 		return words
 	}
-	return "A window cannot be opened: " + off + ". To sign this account in again: " + keys.Add.Help().Key +
-		" in the table, and paste the code, which comes from a browser on any machine."
+	words = "A window cannot be opened: " + off + "."
+	if r := o.row(); r != nil && o.m.pastes(r.Provider) {
+		words += " To sign this account in again: " + keys.Add.Help().Key + " in the table, and paste the code, which comes from a browser on any machine."
+	}
+	return words
 }
 
 func (o *browserOverlay) update(msg tea.Msg) tea.Cmd {

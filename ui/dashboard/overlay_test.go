@@ -477,7 +477,7 @@ func TestWhyBeginsWithTheCooldown(t *testing.T) {
 	st.Accounts[2].Cooldowns[0].Evidence = evidence
 	onScreen(t, 60, 15, st, func(s *screen) {
 		s.press("j", "j", "w")
-		s.wants("Why lab", "cooling until 14:39, 37:41 left", "No request has considered")
+		s.wants("Why lab", "cooling until 14:39, 37:41 left", "No request is remembered")
 		for word := range strings.FieldsSeq(evidence) { // wrapped, not cut
 			s.wants(word)
 		}

@@ -70,7 +70,7 @@ func (o *whyOverlay) view(width, height int) panel {
 	case o.problem != "":
 		lines = append(lines, m.problemLines(o.problem, o.hint, width)...)
 	case len(o.decisions) == 0:
-		lines = append(lines, m.wrap("No request has considered this account since the engine started.", width, t.dim.Render)...)
+		lines = append(lines, m.wrap("No request is remembered that considered this account.", width, t.dim.Render)...)
 	default:
 		lines = append(lines, o.drawStories(width)...)
 	}

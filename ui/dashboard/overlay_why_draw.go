@@ -71,7 +71,7 @@ func (o *whyOverlay) troubled(d *control.Decision) bool {
 	})
 }
 
-// passedBy reports whether a request went elsewhere because the account was not to be
+// passedBy reports whether a request did without the account, because it was not to be
 // had.
 func (o *whyOverlay) passedBy(d *control.Decision) bool {
 	return slices.ContainsFunc(d.Skipped, func(s control.Step) bool { return s.Account == o.account }) &&

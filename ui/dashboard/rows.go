@@ -112,6 +112,11 @@ func (m *model) providerName(id string) string {
 	return m.text(id, 30)
 }
 
+// pastes reports whether a code of that provider's can be pasted.
+func (m *model) pastes(id string) bool {
+	return slices.ContainsFunc(m.state.Providers, func(p control.Provider) bool { return p.ID == id && p.HasPaste })
+}
+
 // labelOf is the label of the account with that id, safe to draw.
 func (m *model) labelOf(id string) string {
 	for i := range m.rows {
