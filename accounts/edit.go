@@ -3,6 +3,7 @@ package accounts
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -111,6 +112,7 @@ func (r *Registry) Move(id ID, position int) error {
 // Shift moves an account by so many places of its provider's order, towards the end
 // where by is positive, and not beyond its ends.
 func (r *Registry) Shift(id ID, by int) error {
+	by = min(max(by, -math.MaxInt32), math.MaxInt32) // a sum must not wrap around
 	return r.reorder(id, func(position int) int { return position + by })
 }
 

@@ -183,6 +183,9 @@ func (r *Registry) Preferred(p ProviderID) ID {
 	return ""
 }
 
+// Chosen reports whether the person chose among a provider's accounts.
+func (r *Registry) Chosen(p ProviderID) bool { return r.document().preferred[p] != "" }
+
 // Strategy returns what SetStrategy remembered; "": nothing.
 func (r *Registry) Strategy() string { return r.document().strategy }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -163,6 +164,29 @@ func TestOrderAndPreference(t *testing.T) {
 			t.Errorf("after moving %s to %d: %s, want %s", move.label, move.position, got, move.want)
 		}
 	}
+	for _, shift := range []struct {
+		label string
+		by    int
+		want  string
+	}{
+		{"c", 1, "m1 b c d a z1"},
+		{"a", -2, "m1 b a c d z1"},
+		{"b", math.MaxInt, "m1 a c d b z1"},
+		{"d", math.MinInt, "m1 d a c b z1"},
+		{"c", -2, "m1 c d a b z1"},
+		{"a", 1, "m1 c d b a z1"},
+		{"b", -1, "m1 c b d a z1"},
+	} {
+		if err := r.Shift(ids[shift.label], shift.by); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(labels(r.All()), " "); got != shift.want {
+			t.Errorf("after shifting %s by %d: %s, want %s", shift.label, shift.by, got, shift.want)
+		}
+	}
+	if r.Chosen("p") {
+		t.Error("somebody is said to be chosen")
+	}
 	if got := r.Preferred("p"); got != ids["c"] {
 		t.Errorf("without a choice %q is preferred, want the first", got)
 	}
@@ -190,7 +214,7 @@ func TestOrderAndPreference(t *testing.T) {
 			t.Errorf("%s has order %d, want %d", a.Label, a.Order, i+1)
 		}
 	}
-	for _, err := range []error{r.Move("gone", 1), r.Prefer("gone"), r.Remove("gone"), r.Rename("gone", "x")} {
+	for _, err := range []error{r.Move("gone", 1), r.Shift("gone", 1), r.Prefer("gone"), r.Remove("gone"), r.Rename("gone", "x")} {
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("an account that is not there: %v", err)
 		}

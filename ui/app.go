@@ -89,7 +89,7 @@ type App struct {
 	choosing sync.Mutex             // held while a strategy is chosen
 	chosen   atomic.Pointer[string] // the strategy that the pool chooses by
 
-	departed sync.Map // labels, by accounts.ID, of accounts that were removed
+	departed sync.Map // labels, by accounts.ID, of accounts that a person removed: they stay
 
 	faults sync.Map // parts that have panicked
 

@@ -189,8 +189,11 @@ func (a *App) doPause(_ context.Context, r control.Request) (control.Reply, erro
 	if err != nil {
 		return control.Reply{}, err
 	}
+	changed := false
 	acc, err = a.registry.Edit(acc.ID, func(acc *accounts.Account) error {
+		before := acc.Paused
 		acc.Paused = r.Action == control.ActionPause || r.Action == control.ActionToggle && !acc.Paused
+		changed = acc.Paused != before
 		if !acc.Paused {
 			acc.PingsOff = "" // what was wrong with them may be over: the person says go
 		}
@@ -199,11 +202,16 @@ func (a *App) doPause(_ context.Context, r control.Request) (control.Reply, erro
 	if err != nil {
 		return control.Reply{}, err
 	}
+	if changed {
+		kind := accounts.EntryResumed
+		if acc.Paused {
+			kind = accounts.EntryPaused
+		}
+		a.journal.Add(accounts.Entry{Kind: kind, Account: acc.ID})
+	}
 	if acc.Paused {
-		a.journal.Add(accounts.Entry{Kind: accounts.EntryPaused, Account: acc.ID})
 		return a.done(acc.ID, "%s is paused: it gets no requests until it is resumed", acc.Label), nil
 	}
-	a.journal.Add(accounts.Entry{Kind: accounts.EntryResumed, Account: acc.ID})
 	return a.done(acc.ID, "%s serves again", acc.Label), nil
 }
 
@@ -233,7 +241,7 @@ func (a *App) doMove(_ context.Context, r control.Request) (control.Reply, error
 // long as no account is chosen it is the first in order. "": nothing changed.
 func (a *App) succession(before accounts.ID, p accounts.ProviderID) string {
 	now := a.registry.Preferred(p)
-	if now == before || now == "" {
+	if now == before || now == "" || a.registry.Chosen(p) {
 		return ""
 	}
 	a.journal.Add(accounts.Entry{Kind: accounts.EntryPreferred, Account: now})
@@ -249,26 +257,28 @@ func (a *App) doRemove(ctx context.Context, r control.Request) (control.Reply, e
 	if err != nil {
 		return control.Reply{}, err
 	}
-	message, preferred := acc.Label+" is removed from this machine", a.registry.Preferred(acc.Provider)
+	message := acc.Label + " is removed from this machine"
 	if r.Revoke {
 		message += "; " + a.revoke(ctx, acc)
 	}
 	if err := a.removeSession(ctx, acc.ID); err != nil {
 		a.log.Warn("a browser profile is not removed at once", "account", acc.ID, "error", err)
 	}
+	preferred := a.registry.Preferred(acc.Provider)
 	if err := a.discard(ctx, acc.ID); err != nil {
 		return control.Reply{}, err
 	}
+	succession := a.succession(preferred, acc.Provider)
 	a.departed.Store(acc.ID, acc.Label)
 	a.journal.Add(accounts.Entry{Kind: accounts.EntryRemoved, Account: acc.ID})
 	// And this, too: a window may have ended since, or what was in the way is gone.
 	if stays := a.removeSession(ctx, acc.ID); stays != nil {
 		return control.Reply{}, &control.Error{
-			Code: control.CodeBrowserProfile, Message: message + ", but for its browser profile: " + stays.Error(),
+			Code: control.CodeBrowserProfile, Message: message + ", but for its browser profile: " + stays.Error() + succession,
 			Hint: "its cookies are a login: delete it by hand, or start oauthmux once more",
 		}
 	}
-	return control.Reply{Message: message + a.succession(preferred, acc.Provider)}, nil
+	return control.Reply{Message: message + succession}, nil
 }
 
 // discard removes an account and every login of it. It waits for whoever is at work

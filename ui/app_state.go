@@ -219,7 +219,7 @@ func (a *App) feedLines() []control.Line {
 
 // label names an account, also one that was removed: what happened to it is still told.
 func (a *App) label(id accounts.ID) string {
-	if acc, err := a.registry.Get(id); err == nil {
+	if acc, err := a.registry.Shared(id); err == nil {
 		return acc.Label
 	}
 	if last, ok := a.departed.Load(id); ok {

@@ -170,6 +170,9 @@ func TestKeysThatComeTogetherEachCount(t *testing.T) {
 		}
 		group.Wait()
 	}
+	if _, err := d.app.Do(t.Context(), control.Request{Action: control.ActionPause, Account: "home"}); err != nil { // it is already
+		t.Fatal(err)
+	}
 	var order []string
 	for _, a := range d.app.registry.All() {
 		order = append(order, fmt.Sprint(a.Label, " ", a.Paused))
