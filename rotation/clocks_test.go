@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -186,5 +187,15 @@ func TestC25_PollerWhenTheClockJumps(t *testing.T) {
 				})
 			})
 		})
+	}
+}
+
+// A sum of nanoseconds must not wrap around.
+func TestAMomentCenturiesAwayIsTheLastThereIs(t *testing.T) {
+	now := time.Now()
+	for after, want := range map[time.Duration]int64{0: now.UnixNano(), time.Hour: now.Add(time.Hour).UnixNano(), 2_500_000 * time.Hour: math.MaxInt64} {
+		if got := nanos(now.Add(after)); got != want {
+			t.Errorf("%v from now is %d, want %d", after, got, want)
+		}
 	}
 }
