@@ -98,7 +98,7 @@ func (c *call) run(ctx context.Context) (resp *http.Response, err error) {
 // serve asks the account at hand. It returns the answer to hand on, or why the
 // request has to leave the account.
 func (c *call) serve(ctx context.Context) (*http.Response, *departure, error) {
-	token, err := c.transport.refresher.Valid(ctx, c.lease.Account)
+	token, err := c.transport.refresher.Valid(ctx, *c.lease.Account)
 	if err != nil {
 		return c.tokenless(err, nil, "")
 	}
@@ -111,7 +111,7 @@ func (c *call) serve(ctx context.Context) (*http.Response, *departure, error) {
 	if v.Kind != accounts.Unauthorized && v.Kind != accounts.Forbidden {
 		return c.conclude(resp, v, said)
 	}
-	token, err = c.transport.refresher.Replace(ctx, c.lease.Account, token)
+	token, err = c.transport.refresher.Replace(ctx, *c.lease.Account, token)
 	switch {
 	case errors.Is(err, errRefusedAgain):
 		return c.conclude(resp, v, said)

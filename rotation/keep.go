@@ -96,7 +96,7 @@ func (p *Pool) write(now time.Time) {
 			break
 		}
 		_, err := p.accounts.Edit(m.Account.ID, func(a *accounts.Account) error {
-			a.Cooldowns, a.Usage, a.LastStatus, a.Counts = m.Cooldowns, m.Usage, m.LastStatus, m.Counts
+			m.tell(a)
 			return nil
 		})
 		if err != nil && !errors.Is(err, accounts.ErrNotFound) {

@@ -22,8 +22,8 @@ type Ask struct {
 
 // Lease is an account's promise to serve one request, from Acquire to Release.
 type Lease struct {
-	Account    accounts.Account
-	Candidates int // how many accounts were available
+	Account    *accounts.Account // as it is stored: never written to
+	Candidates int               // how many accounts were available
 
 	pool     *Pool
 	seat     *seat
@@ -98,7 +98,10 @@ func (p *Pool) Next(provider accounts.ProviderID) (accounts.Account, bool) {
 	if c.seat == nil {
 		return accounts.Account{}, false
 	}
-	return c.seat.member().account(), true
+	m := c.seat.member()
+	a := *m.Account
+	m.tell(&a)
+	return a, true
 }
 
 // choice is who serves a request.
@@ -162,7 +165,7 @@ func (p *Pool) lease(c choice, ask *Ask, now time.Time) *Lease {
 	p.inFlight++
 	l.touched(c.seat.at)
 	return &Lease{
-		Account:    m.account(),
+		Account:    m.Account,
 		Candidates: len(c.view.members),
 		pool:       p,
 		seat:       c.seat,

@@ -28,11 +28,9 @@ type Member struct {
 	LastError string    // what last went wrong, in words for a person; "": nothing since
 }
 
-// account returns the registry's account with what is the pool's own.
-func (m *Member) account() accounts.Account {
-	a := *m.Account
+// tell lays what is the pool's own over a copy of the account.
+func (m *Member) tell(a *accounts.Account) {
 	a.Cooldowns, a.Usage, a.LastStatus, a.Counts = m.Cooldowns, m.Usage, m.LastStatus, m.Counts
-	return a
 }
 
 // AvailableAt reports whether the account can take a request of that model

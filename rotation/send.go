@@ -37,7 +37,7 @@ func (c *call) send(ctx context.Context, token accounts.Token) (*http.Response, 
 	}
 	for failures, stale := 0, 0; ; {
 		out := c.open(ctx)
-		c.provider.Authorize(out, c.lease.Account, token)
+		c.provider.Authorize(out, *c.lease.Account, token)
 		c.attempts++
 		resp, err := c.transport.base.RoundTrip(out)
 		if err == nil {
