@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -174,52 +173,6 @@ func TestARecorderForecastsWhatThePoolSees(t *testing.T) {
 		}
 		if _, _, _, ok := r.Traffic("b", r.today("b"), time.Now()); ok {
 			t.Error("b took requests")
-		}
-	})
-}
-
-// A request is seen at once, and counted once, though the pool is looked at now and
-// then.
-func TestTrafficHasTheNewestRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRecording(t, newBook("a"), nil, RecorderOptions{})
-		defer r.stop()
-		for n := range 5 {
-			lease, err := r.pool.Acquire(Ask{Provider: house})
-			if err != nil {
-				t.Fatal(err)
-			}
-			lease.answered(seen{status: 200}, time.Now())
-			lease.Release()
-			for range 2 {
-				if got := r.requests("a"); got != n+1 {
-					t.Errorf("%d requests, want %d", got, n+1)
-				}
-				time.Sleep(recordLook)
-				synctest.Wait()
-			}
-		}
-	})
-}
-
-// A state is made of a count that a look may have overtaken: it is no new day.
-func TestAnOlderCountThanTheLastLooksIsNoNewDay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRecording(t, newBook("a"), nil, RecorderOptions{})
-		defer r.stop()
-		for range 50 {
-			lease, err := r.pool.Acquire(Ask{Provider: house})
-			if err != nil {
-				t.Fatal(err)
-			}
-			lease.answered(seen{status: 200}, time.Now())
-			lease.Release()
-		}
-		time.Sleep(recordLook)
-		synctest.Wait()
-		counts, _, _, _ := r.Traffic("a", 49, time.Now())
-		if sum := counts[len(counts)-1] + counts[len(counts)-2]; sum != 50 {
-			t.Errorf("%d requests, want 50: %v", sum, counts)
 		}
 	})
 }
@@ -404,20 +357,6 @@ func TestWhoIsGoneLeavesNothing(t *testing.T) {
 	})
 }
 
-func TestADayThatBeginsCountsOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRecording(t, newBook("a"), nil, RecorderOptions{})
-		defer r.stop()
-		now := time.Now()
-		midnight := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.Local)
-		time.Sleep(midnight.Sub(now) - 20*time.Minute)
-		r.work("a", 40, 0.1, 0.001, time.Now().Add(4*time.Hour))
-		if got := r.requests("a"); got != 40 {
-			t.Errorf("%d requests around midnight, want 40", got)
-		}
-	})
-}
-
 // A simulation's windows are as much shorter as its time is faster.
 func TestAFastUpstreamIsFollowedFaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -479,61 +418,5 @@ func TestWindowsThatAnUpstreamNamesAreBounded(t *testing.T) {
 		if want := now.Add(time.Duration(10*maxUnsaved-len(unsaved)+i+1) * time.Minute).Truncate(time.Millisecond); !r.At.Equal(want) {
 			t.Errorf("the reading at place %d is of %v, want %v", i, r.At, want)
 		}
-	}
-}
-
-// filledRecorder has heard of n accounts with two windows and requests each.
-func filledRecorder(n int) *Recorder {
-	now := time.Now()
-	crew := make([]Member, n)
-	for i := range crew {
-		crew[i].Account = &accounts.Account{ID: accounts.ID(fmt.Sprintf("account-%04d", i))}
-		crew[i].Usage = usage.Snapshot{At: now, Windows: []usage.Window{
-			{Name: usage.FiveHour, Used: 0.2, ResetsAt: now.Add(time.Hour), Length: 5 * time.Hour},
-			{Name: usage.SevenDay, Used: 0.2, ResetsAt: now.Add(time.Hour), Length: 7 * 24 * time.Hour},
-		}}
-	}
-	r := NewRecorder(RecorderOptions{Pool: members(crew)})
-	r.observe(now)
-	for i := range crew {
-		crew[i].Counts.Requests = 5
-	}
-	r.observe(now)
-	r.write()
-	return r
-}
-
-type members []Member
-
-func (m members) Members(accounts.ProviderID) []Member { return m }
-
-func TestAThousandAccountsTakeLittle(t *testing.T) {
-	heap := func() int64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
-	crew := filledRecorder(1000).o.Pool // its own part is the pool's
-	before := heap()
-	r := filledRecorder(1000)
-	r.o.Pool = crew
-	took := heap() - before
-	runtime.KeepAlive(r)
-	t.Logf("1,000 accounts take %.2f MiB", float64(took)/(1<<20))
-	if took > 480<<10 {
-		t.Errorf("1,000 accounts take %d KiB of the 1.5 MiB that all of the program may", took>>10)
-	}
-	if len(r.known) != 1000 {
-		t.Errorf("%d accounts are known", len(r.known))
-	}
-}
-
-func BenchmarkObserve(b *testing.B) {
-	r := filledRecorder(1000)
-	b.ReportAllocs()
-	for b.Loop() {
-		r.observe(time.Now())
 	}
 }
