@@ -12,9 +12,11 @@ import (
 	"github.com/oauthmux/oauthmux/accounts/simulator"
 )
 
-func TestALoginByLoopback(t *testing.T) {
-	h := newHome(t, simulator.Options{})
-	flow, err := h.logins.Start(t.Context(), simulated, LoginLoopback, "work")
+// authorized begins a login that comes back to a receiver, and has ada sign in. It
+// returns where the browser is sent then.
+func (h *home) authorized(t *testing.T, label string) (LoginFlow, string) {
+	t.Helper()
+	flow, err := h.logins.Start(t.Context(), simulated, LoginLoopback, label)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,6 +24,12 @@ func TestALoginByLoopback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return flow, redirect
+}
+
+func TestALoginByLoopback(t *testing.T) {
+	h := newHome(t, simulator.Options{})
+	flow, redirect := h.authorized(t, "work")
 	u, err := url.Parse(redirect)
 	if err != nil {
 		t.Fatal(err)
@@ -98,14 +106,7 @@ func TestAPasteThatIsRefusedLeavesTheReceiverWaiting(t *testing.T) {
 // be lost with that.
 func TestTheBrowsersAnswerWaitsForAPasteToBeRefused(t *testing.T) {
 	h := newHome(t, simulator.Options{})
-	flow, err := h.logins.Start(t.Context(), simulated, LoginLoopback, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	redirect, err := h.sim.Authorize(flow.URL, "ada")
-	if err != nil {
-		t.Fatal(err)
-	}
+	flow, redirect := h.authorized(t, "")
 	h.sim.Inject(simulator.Fault{Kind: simulator.Slow, Path: simulator.PathToken, Delay: 500 * time.Millisecond})
 	pasted := make(chan LoginFlow, 1)
 	go func() {
@@ -160,14 +161,7 @@ func request(t *testing.T, method, address, host string) (*http.Response, string
 
 func TestT19_TheReceiverTakesOneAnswerFromTheRightPlace(t *testing.T) {
 	h := newHome(t, simulator.Options{})
-	flow, err := h.logins.Start(t.Context(), simulated, LoginLoopback, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	good, err := h.sim.Authorize(flow.URL, "ada")
-	if err != nil {
-		t.Fatal(err)
-	}
+	flow, good := h.authorized(t, "")
 	u, err := url.Parse(good)
 	if err != nil {
 		t.Fatal(err)
@@ -226,14 +220,7 @@ func TestT19_TheReceiverTakesOneAnswerFromTheRightPlace(t *testing.T) {
 func TestARefusalInTheBrowserEndsTheLogin(t *testing.T) {
 	h := newHome(t, simulator.Options{})
 	h.sim.Deny("ada", true)
-	flow, err := h.logins.Start(t.Context(), simulated, LoginLoopback, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	redirect, err := h.sim.Authorize(flow.URL, "ada")
-	if err != nil {
-		t.Fatal(err)
-	}
+	flow, redirect := h.authorized(t, "")
 	browse(t, redirect)
 	done, err := h.logins.Wait(t.Context(), flow.ID)
 	if err != nil || done.State != FlowFailed || !strings.Contains(done.Problem, "access_denied") {
