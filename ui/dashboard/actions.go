@@ -19,7 +19,8 @@ func matches(msg tea.KeyMsg, b ...key.Binding) bool { return !msg.Paste && key.M
 // tableKey does what a key means while no overlay is open.
 func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	switch {
-	case m.waitsForEngine(msg):
+	case m.lost && matches(msg, keysOfEngine...):
+		m.say(toneWarn, "no engine answers: this has to wait for one")
 		return nil
 	case matches(msg, keys.Quit):
 		return m.askToQuit()
@@ -63,20 +64,9 @@ func (m *model) tableKey(msg tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
-// waitsForEngine says of a key that it is nothing without an engine, where there is
-// none.
-func (m *model) waitsForEngine(msg tea.KeyMsg) bool {
-	waits := m.lost && matches(msg, keysOfEngine...)
-	if waits {
-		m.say(toneWarn, "no engine answers: this has to wait for one")
-	}
-	return waits
-}
-
 // accountKey does what a key means for the selected account.
 func (m *model) accountKey(msg tea.KeyMsg, r *row) tea.Cmd {
 	switch {
-	case m.waitsForEngine(msg):
 	case matches(msg, keys.Prefer):
 		return m.ask(control.Request{Action: control.ActionSwitch, Account: r.ID}, "preferring "+r.label)
 	// What is to change is said relative to what is: the state on the screen does not

@@ -61,7 +61,7 @@ func (m *model) pick(y int) tea.Cmd {
 		return nil
 	}
 	m.mouse.account = ""
-	return m.accountKey(tea.KeyMsg{Type: tea.KeyEnter}, m.current())
+	return m.tableKey(tea.KeyMsg{Type: tea.KeyEnter})
 }
 
 // listen has the terminal report the mouse, but not while something is on the

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -106,6 +107,20 @@ func TestTheMouseIsTheTerminalsWhileThereIsSomethingToCopy(t *testing.T) {
 		s.press("j")
 		if s.m.mouse.on {
 			t.Error("the mouse is on against the configuration")
+		}
+	})
+}
+
+// A second click asks no engine that is gone: it is a key like any other.
+func TestTheMousePrefersNobodyWithoutAnEngine(t *testing.T) {
+	withEngine(t, &fakeEngine{state: busy()}, func(s *screen) {
+		s.engine.die(errors.New("connection refused"))
+		s.wait(2 * pace)
+		s.clicks(tea.MouseButtonLeft, "home")
+		s.clicks(tea.MouseButtonLeft, "home")
+		s.wants("this has to wait for one")
+		if got := s.did(); len(got) != 0 {
+			t.Errorf("it asks for %q", got)
 		}
 	})
 }

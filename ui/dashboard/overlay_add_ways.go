@@ -21,12 +21,7 @@ func (o *addOverlay) ways() []way {
 		how: control.HowBrowser, title: "a window of this account's own browser profile",
 		text: "sign in once; later it signs in by itself",
 	}
-	switch {
-	case !o.provider.HasBrowser:
-		window.off = "no browser was found"
-	case !o.m.hasDisplay():
-		window.off = "no display here"
-	}
+	window.off = o.m.noWindow(o.provider)
 	ways := []way{window, {
 		how: control.HowLoopback, title: "your usual browser", text: "opens the sign-in page; the code comes by itself",
 	}}

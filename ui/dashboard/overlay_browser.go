@@ -128,7 +128,7 @@ func (o *browserOverlay) factsKeys() []key.Binding {
 	switch {
 	case o.take:
 		b = append(b, keys.TakeOver)
-	case o.noWindow() != "":
+	case o.m.noWindow(o.provider()) != "":
 	case !o.exists():
 		b = append(b, bind("s", "set it up in a window"))
 	default:
@@ -140,22 +140,23 @@ func (o *browserOverlay) factsKeys() []key.Binding {
 	return append(b, keys.Back)
 }
 
-// noWindow says why no window can be opened from here; "": one can.
-func (o *browserOverlay) noWindow() string {
-	if !o.m.hasDisplay() {
-		return "no display here"
+// provider is the account's; nothing is known of one that is gone.
+func (o *browserOverlay) provider() control.Provider {
+	if r := o.row(); r != nil {
+		return o.m.provider(r.Provider)
 	}
-	return ""
+	return control.Provider{}
 }
 
 // windowWords say how a window is opened, or, where none can be, what is left.
 func (o *browserOverlay) windowWords(words string) string {
-	off := o.noWindow()
+	provider := o.provider()
+	off := o.m.noWindow(provider)
 	if off == "" {
 		return words
 	}
 	words = "A window cannot be opened: " + off + "."
-	if r := o.row(); r != nil && o.m.pastes(r.Provider) {
+	if provider.HasPaste {
 		words += " To sign this account in again: " + keys.Add.Help().Key + " in the table, and paste the code, which comes from a browser on any machine."
 	}
 	return words

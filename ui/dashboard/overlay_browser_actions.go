@@ -33,7 +33,7 @@ func (o *browserOverlay) press(msg tea.KeyMsg) tea.Cmd {
 	case o.row() == nil, o.busy != "", o.signing():
 	case matches(msg, keys.TakeOver) && o.take:
 		o.page = browserTakeOver
-	case matches(msg, keys.Window) && o.noWindow() == "":
+	case matches(msg, keys.Window) && o.m.noWindow(o.provider()) == "":
 		return o.setup(false)
 	case matches(msg, keys.Picture) && o.picture() != "":
 		o.note = "the picture's path is sent to the clipboard"

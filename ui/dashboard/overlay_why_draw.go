@@ -74,8 +74,8 @@ func (o *whyOverlay) troubled(d *control.Decision) bool {
 // passedBy reports whether a request did without the account, because it was not to be
 // had.
 func (o *whyOverlay) passedBy(d *control.Decision) bool {
-	return slices.ContainsFunc(d.Skipped, func(s control.Step) bool { return s.Account == o.account }) &&
-		!slices.ContainsFunc(d.Steps, func(s control.Step) bool { return s.Account == o.account })
+	here := func(s control.Step) bool { return s.Account == o.account }
+	return slices.ContainsFunc(d.Skipped, here) && !slices.ContainsFunc(d.Steps, here)
 }
 
 // tell makes stories of decisions: of what went wrong, and of the rest.

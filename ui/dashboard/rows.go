@@ -104,17 +104,17 @@ func (m *model) shownProviders() []string {
 
 // providerName is a provider's name, safe to draw.
 func (m *model) providerName(id string) string {
-	for _, p := range m.state.Providers {
-		if p.ID == id && p.Name != "" {
-			return m.text(p.Name, 30)
-		}
-	}
-	return m.text(id, 30)
+	return m.text(cmp.Or(m.provider(id).Name, id), 30)
 }
 
-// pastes reports whether a code of that provider's can be pasted.
-func (m *model) pastes(id string) bool {
-	return slices.ContainsFunc(m.state.Providers, func(p control.Provider) bool { return p.ID == id && p.HasPaste })
+// provider is what is known of a provider; of one that is not there, its id.
+func (m *model) provider(id string) control.Provider {
+	for _, p := range m.state.Providers {
+		if p.ID == id {
+			return p
+		}
+	}
+	return control.Provider{ID: id}
 }
 
 // labelOf is the label of the account with that id, safe to draw.

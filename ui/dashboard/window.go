@@ -50,6 +50,17 @@ func (m *model) windowOpen(o overlay) bool {
 // to the person who looks at this screen.
 func (m *model) hasDisplay() bool { return m.desktop || control.DisplayOf(m.o.Env).Known() }
 
+// noWindow says why no window can be opened here to sign in with at p; "": one can.
+func (m *model) noWindow(p control.Provider) string {
+	switch {
+	case !p.HasBrowser:
+		return "no browser was found"
+	case !m.hasDisplay():
+		return "no display here"
+	}
+	return ""
+}
+
 // doing words what the browser of f does now.
 func (m *model) doing(f *control.Flow) string {
 	words := "in its own browser, without a window"
